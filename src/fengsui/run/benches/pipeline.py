@@ -1,0 +1,170 @@
+"""The whole path: devices over HTTP, gateway, bus, pipeline, history, alarms; all roles and the load on one machine.
+
+First at the rate of a nation's points (440,000 readings a second), then as fast as it goes.  Every write is synced.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from fengsui.run.benches import pack
+from fengsui.run.benches.figure import Figure, figure
+from fengsui.run.benches.fill import fill
+from fengsui.run.benches.spine import OpenPage
+from fengsui.run.benches.start import resident_mib
+from fengsui.run.scratch import Scratch
+
+ABOUT = (
+    "the whole path with 440,000 datastreams: at 440,000 readings/s, and as fast as it goes, load included"
+)
+SITES, DATASTREAMS = 880, 500
+RATE = 440_000
+ALARM_SITES = 20
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def bench(seconds: float) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        pack.write(Path(folder) / "regions" / "nation", 1, DATASTREAMS)
+        made = Scratch(
+            Path(folder) / "var", FENGSUI_REGIONS=str(Path(folder) / "regions"), FENGSUI_LOG_LEVEL="warning"
+        )
+        made.up()
+        try:
+            loaded = made.run("region", "load", "nation", seconds=300)
+            if loaded.returncode:
+                raise RuntimeError(loaded.stderr)
+            fill(made, SITES, DATASTREAMS)
+            _settled(made)
+            idle = figure(
+                "memory of all roles, idle", "MiB", resident_mib(made.processes()), "440,000 datastreams"
+            )
+            return [
+                idle,
+                *_at(made, "at the nation's rate", RATE / DATASTREAMS, seconds),
+                *_at(made, "as fast as it goes", 0, seconds),
+            ]
+        finally:
+            made.stop()
+
+
+def _at(made: Scratch, how: str, rate: float, seconds: float) -> list[Figure]:
+    page = OpenPage(made.url)
+    before, began = _cpu(made), time.monotonic()
+    bytes_before = _history(made)
+    load = _flood(made, rate, seconds)
+    time.sleep(seconds * 0.8)
+    memory = resident_mib(made.processes())
+    out = json.loads(load.communicate(timeout=seconds + 120)[0])
+    wall = time.monotonic() - began
+    used = {role: round(cpu - before.get(role, 0.0), 2) for role, cpu in _cpu(made).items()}
+    if out["other"]:
+        raise RuntimeError(f"{how}: not every message was accepted: {out['other']}")
+    drained_s = _drained(made)
+    used["load"] = round(out["cpu_s"], 2)
+    page.close()
+    accepted = out["messages"] * DATASTREAMS
+    parts = " · ".join(f"{role} {cpu / wall:.2f}" for role, cpu in sorted(used.items(), key=lambda x: -x[1]))
+    lag = "" if not rate else f"; the latest message was {out['late_s']:.2f} s behind its time"
+    return [
+        figure(f"{how}: accepted", "readings/s", accepted / out["seconds"], f"{DATASTREAMS} a message{lag}"),
+        figure(
+            f"{how}: accepted and stored",
+            "readings/s",
+            accepted / (wall + drained_s),
+            "until all is committed",
+        ),
+        figure(f"{how}: CPU", "cores", sum(used.values()) / wall, parts),
+        figure(f"{how}: memory of all roles", "MiB", memory),
+        figure(f"{how}: answer to a device, p50", "ms", out["answer_ms"][0]),
+        figure(f"{how}: answer to a device, p99", "ms", out["answer_ms"][1]),
+        *_latency(how, page.latency_ms),
+        figure(
+            f"{how}: bytes on disk", "B/reading", (_history(made) - bytes_before) / accepted, "before merging"
+        ),
+    ]
+
+
+def _latency(how: str, found: list[float]) -> list[Figure]:
+    if len(found) < 5:
+        raise RuntimeError(f"{how}: only {len(found)} alarms reached the page")
+    cuts = statistics.quantiles(found, n=1000) if len(found) > 1 else found * 999
+    note = f"{len(found)} alarms; from received at the gateway to an open page"
+    return [
+        figure(f"{how}: alarm latency p50", "ms", cuts[499], note),
+        figure(f"{how}: alarm latency p99", "ms", cuts[989]),
+        figure(f"{how}: alarm latency worst", "ms", max(found)),
+    ]
+
+
+def _flood(made: Scratch, rate: float, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "fengsui.run.benches.flood", made.gateway_url, "--sites", str(SITES),
+            "--datastreams", str(DATASTREAMS), "--seconds", str(seconds), "--rate", str(rate),
+            "--alarm-sites", str(ALARM_SITES), "--connections", str(SITES),
+        ],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def _settled(made: Scratch) -> None:
+    """Every role knows the registry: a short flood is accepted as a whole, and worked off."""
+    deadline = time.monotonic() + 240
+    while True:
+        out = json.loads(_flood(made, 100, 4).communicate()[0])
+        if not out["other"] and _drained(made) < 20:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the registry is not known: {out}")
+        time.sleep(5)
+
+
+def _drained(made: Scratch) -> float:
+    """Seconds until the bus is empty and the ledger balances."""
+    began = time.monotonic()
+    while _waiting(made):
+        if time.monotonic() - began > 300:
+            raise RuntimeError(f"the bus is not worked off: {made.status()}")
+        time.sleep(0.2)
+    took = time.monotonic() - began
+    done = made.run("ledger")
+    while done.returncode:
+        if time.monotonic() - began > 360:
+            raise RuntimeError(f"the ledger does not balance: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+        time.sleep(1)
+        done = made.run("ledger")
+    return took
+
+
+def _waiting(made: Scratch) -> int:
+    roles: dict[str, Any] = {role["role"]: role for role in made.status()["roles"]}
+    return int(roles["bus"]["lag"]["messages"]) if roles.get("bus", {}).get("ready") else 1
+
+
+def _cpu(made: Scratch) -> dict[str, float]:
+    """CPU seconds so far, by role; a server that a role started counts for the role."""
+    out: dict[str, float] = {}
+    for pid in made.processes():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        text = " ".join(words)
+        if "benches.flood" in text:
+            continue
+        role = "bus" if "nats-server" in text else "db" if "postgres" in text else ""
+        role = role or next((w for i, w in enumerate(words) if i and words[i - 1] == "fengsui.run"), "other")
+        out[role] = out.get(role, 0.0) + (int(fields[11]) + int(fields[12])) / TICK
+    return out
+
+
+def _history(made: Scratch) -> int:
+    return sum(path.stat().st_size for path in (made.home / "history").rglob("*.parquet"))

@@ -1,0 +1,77 @@
+"""The command ``fengsui``: one table of commands; each is a module of this folder, imported only when asked for.
+
+A command module has ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int``.
+"""
+
+import argparse
+import importlib
+import sys
+
+from fengsui.run import logs, settings
+
+COMMANDS = {
+    "up": "fengsui.run.up",
+    "bus": "fengsui.run.bus",
+    "db": "fengsui.run.db",
+    "gateway": "fengsui.run.gateway",
+    "pipeline": "fengsui.run.pipeline",
+    "web": "fengsui.run.web",
+    "worker": "fengsui.run.worker",
+    "status": "fengsui.run.status",
+    "migrate": "fengsui.run.migrate",
+    "reset": "fengsui.run.reset",
+    "region": "fengsui.run.region",
+    "replay": "fengsui.run.replay",
+    "devices": "fengsui.run.devices",
+    "frame": "fengsui.run.frame",
+    "rules": "fengsui.run.rules",
+    "ledger": "fengsui.run.ledger",
+    "history": "fengsui.run.history",
+    "audit": "fengsui.run.audit",
+    "users": "fengsui.run.users",
+    "bench": "fengsui.run.bench",
+    "spark": "fengsui.run.spark",
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and exit with its code: 0 done, 1 the answer is no, 2 wrong use."""
+    argv = sys.argv[1:] if argv is None else argv
+    name = argv[0] if argv else ""
+    if name not in COMMANDS:
+        print(_usage(), file=sys.stdout if name in ("-h", "--help", "help") else sys.stderr)
+        sys.exit(0 if name in ("-h", "--help", "help") else 2)
+    try:
+        logs.setup(settings.value("FENGSUI_LOG_LEVEL"))
+        module = importlib.import_module(COMMANDS[name])
+        parser = argparse.ArgumentParser(prog=f"fengsui {name}", description=module.HELP)
+        module.add_arguments(parser)
+        sys.exit(module.run(parser.parse_args(argv[1:])))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+def _usage() -> str:
+    lines = ["usage: fengsui COMMAND [options]", ""]
+    for name, path in COMMANDS.items():
+        lines.append(f"  {name:<10} {_help(path)}")
+    lines += ["", "fengsui COMMAND --help tells more of one.  Settings: docs/settings.md"]
+    return "\n".join(lines)
+
+
+def _help(path: str) -> str:
+    """The HELP line of a command module, read without importing what the command needs."""
+    import ast
+    from pathlib import Path
+
+    source = Path(__file__).with_name(path.rsplit(".", 1)[1] + ".py")
+    if not source.exists():
+        source = Path(__file__).parent / path.rsplit(".", 1)[1] / "__init__.py"
+    if not source.exists():
+        return ""
+    for node in ast.parse(source.read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "HELP":
+            return str(ast.literal_eval(node.value))
+    return ""

@@ -1,0 +1,198 @@
+"""The role ``gateway``: HTTP and MQTT readings onto the bus, and the answer to who may log in over MQTT.
+
+Several may run at once, here or elsewhere: they share the MQTT consumer and the login questions.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+import nats
+import nats.errors
+import nats.js.errors
+import structlog
+import uvicorn
+import uvloop
+from nats.aio.client import Client
+
+from fengsui.run import child, django_setup, ports, settings, tracing
+from fengsui.run import nats as bus_server
+from fengsui.run.metrics import door, exchange, roles
+from fengsui.run.metrics.samples import Sample, process
+from fengsui.stores.bus import Heartbeat, connect, ensure
+
+HELP = "readings over HTTP and MQTT onto the bus"
+log = structlog.get_logger()
+T = TypeVar("T")
+
+MQTT_SHARE = 4  # of FENGSUI_BUS_MAX_BYTES, one part in four may wait as MQTT publishes nobody has read
+BUS_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(args: argparse.Namespace) -> int:
+    host, port = settings.value("FENGSUI_BIND"), settings.number("FENGSUI_GATEWAY_PORT")
+    try:
+        ports.require_free(host, port, "FENGSUI_GATEWAY_PORT")
+    except ports.PortBusy as error:
+        print(f"fengsui gateway: {error}", file=sys.stderr)
+        return 3
+    django_setup.setup()
+    tracing.setup("gateway")
+    return uvloop.run(_until_stopped(host, port))
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the role, not to its listener."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _until_stopped(host: str, port: int) -> int:
+    """Run until SIGTERM or SIGINT, then stop cleanly.  1 when a part ended by itself."""
+    stopping = asyncio.Event()
+    child.on_stop_signals(stopping)
+    serving = asyncio.create_task(serve(host, port))
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait([serving, stop], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if serving.done():
+        log.error("gateway.ended", error=repr(serving.exception()))
+        return 1
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    return 0
+
+
+async def serve(host: str, port: int) -> None:
+    """Serve until cancelled; then take nothing new, finish what is under way and leave."""
+    from fengsui.run.intake import Intake  # models: after Django is set up
+    from fengsui.sense.gateways import quick
+    from fengsui.sense.gateways.callout import Callout
+    from fengsui.sense.gateways.mqtt import MqttGateway
+    from fengsui.sense.gateways.sessions import Sessions
+
+    url, bus_bytes = settings.nats_url(), settings.number("FENGSUI_BUS_MAX_BYTES")
+    async with contextlib.AsyncExitStack() as stack:
+        nc = await _patiently("bus", lambda: connect(url, "gateway", wait_s=2))
+        stack.push_async_callback(nc.close)
+        system = await _system(url)
+        if system is not None:
+            stack.push_async_callback(system.close)
+        heartbeat = Heartbeat(nc, "gateway")
+        await heartbeat.start()
+        stack.push_async_callback(heartbeat.stop)
+        intake = Intake(nc, heartbeat.instance)
+        stack.push_async_callback(intake.close)
+        parts: list[Any] = [roles.intake]
+
+        def said() -> list[Sample]:
+            return [sample for part in parts for sample in part(intake)]
+
+        await exchange.answer(nc, heartbeat, said)
+        server = _Server(
+            uvicorn.Config(
+                _with_metrics(intake.app, heartbeat, said),
+                host=host, port=port, http=quick.protocol_of(intake.app.gate),  # type: ignore[attr-defined]
+                lifespan="off", log_config=None, access_log=False,
+                server_header=False, timeout_graceful_shutdown=5, proxy_headers=False,
+            )
+        )  # fmt: skip
+        listening = asyncio.create_task(server.serve(), name="http")
+        stack.push_async_callback(_stop, server, listening)
+        await intake.start()
+        await _patiently("bus", lambda: ensure(nc, bus_bytes))
+        callout = Callout(
+            nc, intake.registry, bus_server.callout_key(bus_server.password_of(url)), intake.refusals
+        )
+        sessions = Sessions(nc, system, intake.registry, intake.refusals)
+        mqtt = MqttGateway(
+            nc, intake.registry, intake.publisher, intake.admission, intake.refusals, bus_bytes // MQTT_SHARE,
+            intake.repeats,
+        )  # fmt: skip
+        await _patiently("bus", mqtt.start)
+        stack.push_async_callback(mqtt.close)
+        await callout.start()
+        stack.push_async_callback(callout.close)
+        await sessions.start()
+        stack.push_async_callback(sessions.close)
+        parts.append(lambda _intake: roles.doors(heartbeat.lag, mqtt, callout))
+        heartbeat.ready = True
+        log.info("gateway.ready", host=host, port=port, instance=heartbeat.instance)
+        try:
+            while not listening.done():
+                heartbeat.lag = await _lag(intake, mqtt, callout, sessions)
+                await asyncio.sleep(1)
+        finally:
+            heartbeat.ready = False
+    raise RuntimeError("the HTTP listener ended")
+
+
+def _with_metrics(app: Any, heartbeat: Heartbeat, said: Callable[[], list[Sample]]) -> Any:
+    """``app``, and this gateway's own metrics at GET /metrics."""
+
+    async def read() -> list[Sample]:
+        return exchange.named(heartbeat.status(), [*process(), *said()])
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"] == door.PATH:
+            await door.serve(scope, send, read)
+        else:
+            await app(scope, receive, send)
+
+    return application
+
+
+async def _stop(server: uvicorn.Server, listening: asyncio.Task) -> None:
+    server.should_exit = True
+    await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _lag(intake, mqtt, callout, sessions) -> dict[str, int]:  # type: ignore[no-untyped-def]
+    counts = intake.app.gate.counts
+    try:
+        waiting = await mqtt.waiting()
+    except BUS_ERRORS:
+        waiting = -1
+    return {
+        **intake.publisher.lag,
+        "mqtt_waiting": waiting,
+        "http_requests": counts.requests,
+        "accepted": counts.accepted + mqtt.accepted,
+        "refused": counts.refused + mqtt.refused,
+        "busy": counts.busy,
+        "qos0_lost": mqtt.lost_qos0,
+        "logins": callout.answered,
+        "logins_refused": callout.refused,
+        "sessions_ended": sessions.ended,
+    }
+
+
+async def _patiently(what: str, deed: Callable[[], Awaitable[T]]) -> T:
+    """Try until it works; say once that it is waited for."""
+    told = False
+    while True:
+        try:
+            return await deed()
+        except BUS_ERRORS as error:
+            if not told:
+                told = True
+                log.warning("gateway.waiting", of=what, error=repr(error))
+            await asyncio.sleep(0.5)
+
+
+async def _system(url: str) -> Client | None:
+    """A connection as the server's administrator; None on a NATS of yours that does not know ours."""
+    try:
+        return await connect(bus_server.system_url(url), "gateway administration", wait_s=2)
+    except BUS_ERRORS as error:
+        log.warning("gateway.no_administration", error=repr(error))
+        return None

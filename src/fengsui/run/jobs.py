@@ -1,0 +1,73 @@
+"""Periodic jobs of the platform itself.  An app's own jobs stand in its ``tasks.py``; Procrastinate finds them there.
+
+A job runs in one worker at a time however many workers there are, and one that a killed worker left is run again.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.core.management import call_command
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from fengsui.loops import evidence
+from fengsui.stores import outbox
+
+log = structlog.get_logger()
+
+KEEP_JOBS_H = 72
+ORPHAN_AFTER = timedelta(days=1)
+
+_registered = False
+
+
+def register() -> None:
+    """Give Procrastinate the periodic jobs below.  Safe to call twice; only the worker calls it."""
+    global _registered
+    if _registered:
+        return
+    _registered = True
+    for name, (cron, deed) in PERIODIC.items():
+        task = app.task(name=f"fengsui.{name}", queueing_lock=name, lock=name)(deed)
+        app.periodic(cron=cron, periodic_id=name)(task)
+
+
+def purge_outbox(timestamp: int) -> None:
+    """Delete events handled long ago."""
+    if count := outbox.purge(timezone.now()):
+        log.info("outbox.purged", events=count)
+
+
+def sweep_evidence(timestamp: int) -> None:
+    """Delete files that no row speaks of: left by a crash between writing the file and committing its row."""
+    if count := evidence.sweep(timezone.now() - ORPHAN_AFTER):
+        log.info("evidence.swept", files=count)
+
+
+def clear_sessions(timestamp: int) -> None:
+    """Delete login sessions that have expired."""
+    call_command("clearsessions")
+
+
+async def retry_stalled_jobs(timestamp: int) -> None:
+    """Run the jobs again that a killed worker left."""
+    for job in await app.job_manager.get_stalled_jobs():
+        log.warning("job.retried", task=job.task_name, job_id=job.id)
+        await app.job_manager.retry_job(job)
+
+
+async def remove_old_jobs(timestamp: int) -> None:
+    """Forget jobs that ended days ago, failed ones too."""
+    await app.job_manager.delete_old_jobs(
+        nb_hours=KEEP_JOBS_H, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+
+
+PERIODIC: dict[str, tuple[str, Any]] = {
+    "purge_outbox": ("*/10 * * * *", purge_outbox),
+    "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
+    "sweep_evidence": ("17 3 * * *", sweep_evidence),
+    "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
+    "clear_sessions": ("37 3 * * *", clear_sessions),
+}

@@ -1,0 +1,363 @@
+"""One partition in memory: messages in, alarms and an epoch out.  No sockets, no database, no clock.
+
+The state (``latest`` of the checks, ``state`` of the engine) follows from the messages alone, in their order; how
+they were grouped, and where the stream was cut and read again, changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from fengsui.base import batch as wire
+from fengsui.base.batch import Batch, Message
+from fengsui.base.errors import BadBatch
+from fengsui.govern import checks
+from fengsui.govern.catalogue.columns import Columns
+from fengsui.govern.checks import CheckPolicy, Judged, Latest
+from fengsui.govern.ledger import booking
+from fengsui.govern.ledger.booking import Counts
+from fengsui.govern.quarantine.holding import HeldRows
+from fengsui.run.pipeline.epoch import Behind, Epoch, Poison, conflicting
+from fengsui.run.pipeline.gather import Gathered, gather, ordered
+from fengsui.stores.checkpoints.states import Parts
+from fengsui.stores.checkpoints.writers import Writers
+from fengsui.stores.history.rows import Rows
+from fengsui.warn.alarms.episodes import EventRow, event_rows
+from fengsui.warn.engine import RuleRow, Rules, RuleTable, State, compile_rules, step, sweep
+from fengsui.warn.engine.events import NOTHING
+from fengsui.warn.engine.state import Frozen
+
+STEWARD = "steward:"  # source of readings that a person corrected and replayed
+
+
+class UnknownDatastreams(Exception):
+    """Ids that this partition does not know and did not expect: the registry may have grown.  Nothing was changed."""
+
+    def __init__(self, ids: frozenset[int]) -> None:
+        super().__init__(f"{len(ids)} unknown datastreams")
+        self.ids = ids
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One message of the stream; ``at_ms`` is when the bus had it, ``message_id`` its Nats-Msg-Id."""
+
+    seq: int
+    at_ms: int
+    message_id: str
+    data: bytes
+    trace: str = ""  # traceparent, when its way is watched
+
+
+@dataclass(slots=True)
+class Stored:
+    """Registry and rules as numbers of the change counters, and the file that keeps them, once there is one."""
+
+    numbers: tuple[int, int] = (-1, -1)
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state after message ``seq``, apart from what happens next, and the configuration it was under."""
+
+    seq: int
+    partitions: int
+    columns: Columns
+    latest: Latest
+    state: Frozen
+    stored: Stored
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """What ``stores.checkpoints.states.save`` writes."""
+        return {
+            "partitions": np.array(self.partitions),
+            "configuration": np.array(self.stored.file),
+            **{f"latest.{f.name}": getattr(self.latest, f.name) for f in fields(Latest)},
+            **{f"engine.{name}": column for name, column in self.state.parts().items()},
+        }
+
+
+class Partition:
+    """``columns``, ``rules`` and ``policy`` are replaced by ``adopt``; everything else follows from ``take``."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        rules: Rules,
+        policy: CheckPolicy,
+        partitions: int = 1,
+    ) -> None:
+        self.columns, self.rules, self.policy = columns, rules, policy
+        self.latest = Latest.fresh(columns.n_slots)
+        self.state = State.fresh(self.rules)
+        self.partitions = self.partitions_before = partitions  # before: when the restored state was saved
+        self.seq = 0  # the last message taken
+        self.booked_seq = 0  # messages up to it were booked by an earlier process: they only teach the state
+        self.total = 0  # readings taken since the start
+        self.writers = Writers()
+        self.epoch = Epoch()
+        self.missing_ids: frozenset[int] = frozenset()  # unknown ids that were looked for and are not there
+        self.stored = Stored()
+
+    # ---- starting and changing ------------------------------------------------------------------------------------
+
+    def restore(self, parts: Parts, seq: int, at_ms: int) -> list[EventRow]:
+        """Go on from a checkpoint's state.  Returns the ends of episodes that are not watched any more.
+
+        All of it or, when it raises BadState, ValueError or KeyError, nothing.
+        """
+        engine = parts.under("engine.")
+        latest = Latest(*(parts[f"latest.{f.name}"] for f in fields(Latest)))
+        partitions_before = int(parts["partitions"])
+        if self.stored.file and str(parts["configuration"]) == self.stored.file:
+            state, said = State.placed(engine, self.rules), NOTHING
+        else:
+            was = State.of(engine)
+            latest = latest.moved(*_moves(was.rules.datastream, self.columns))
+            state, said = was.carry_over(self.rules, at_ms)
+        self.latest, self.state = latest, state
+        self.seq, self.partitions_before = seq, partitions_before
+        return event_rows(said)
+
+    def unheard(self) -> np.ndarray:
+        """The datastreams (int32) of which no reading is known."""
+        return self.columns.datastream[self.latest.time_ms == checks.NEVER]
+
+    def remember(self, datastream: np.ndarray, time_ms: np.ndarray, value: np.ndarray) -> None:
+        """Take the newest readings from history, when the state is lost: so that nothing is stored twice."""
+        slot = self.columns.slots(datastream)
+        known = slot >= 0
+        self.latest.time_ms[slot[known]] = time_ms[known]
+        self.latest.value[slot[known]] = value[known]
+
+    def adopt(
+        self, columns: Columns, rules: Rules, policy: CheckPolicy, at_ms: int, stored: Stored | None = None
+    ) -> list[EventRow]:
+        """Go on under another registry, other rules or another policy.  Returns ends of episodes, as ``restore``."""
+        if columns is not self.columns:
+            self.latest = self.latest.moved(*_moves(self.columns.datastream, columns))
+        self.columns, self.rules, self.policy, self.stored = columns, rules, policy, stored or Stored()
+        if rules is not self.state.rules:
+            self.state, said = self.state.carry_over(rules, at_ms)
+            events = event_rows(said)
+        else:
+            events = []
+        self.missing_ids = frozenset()
+        return events
+
+    # ---- readings -------------------------------------------------------------------------------------------------
+
+    def take(self, arrived: Sequence[Arrived]) -> list[EventRow]:
+        """Check, judge and book the readings of messages in order; returns what the engine said.
+
+        Messages seen before are passed over.  Raises UnknownDatastreams before anything is changed.
+        """
+        arrived = [a for a in arrived if a.seq > self.seq]
+        decoded = [(a, self._decode(a)) for a in arrived]
+        again = [m for a, m in decoded if a.seq <= self.booked_seq and isinstance(m, Message)]
+        fresh = [(a, m) for a, m in decoded if a.seq > self.booked_seq]
+        looked_at = self._look([m for _a, m in fresh if isinstance(m, Message)])
+        if looked_at is not None:
+            self._require_known(*looked_at)
+        if (known := self._look(again)) is not None:
+            # the engine spoke of these before the restart, and all of it was booked
+            self._put_in(*known, Epoch())
+        events: list[EventRow] = []
+        if fresh:
+            for a, m in fresh:
+                self._note_writer(a, m)
+            if looked_at is not None:
+                events = self._put_in(*looked_at, self.epoch)
+            self.epoch.messages += len(fresh)
+        if arrived:
+            self.seq = self.epoch.seq = arrived[-1].seq
+        return events
+
+    def sweep(self, now_ms: int) -> list[EventRow]:
+        """Look at the clock: which datastreams are silent."""
+        return event_rows(sweep(self.state, now_ms, self.rules))
+
+    def standing(self) -> list[EventRow]:
+        """Every episode that is active."""
+        return event_rows(self.state.standing())
+
+    def close_epoch(self) -> Epoch:
+        """The epoch so far, to be committed; the next begins."""
+        done = self.epoch
+        done.writers = self.writers.take_moved()
+        self.epoch = Epoch(seq=self.seq)
+        return done
+
+    def snapshot(self) -> Snapshot:
+        """The state now, as a copy."""
+        return Snapshot(
+            self.seq, self.partitions, self.columns, self.latest.copy(), self.state.freeze(), self.stored
+        )
+
+    def latest_of(self, site_id: int, since: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The newest readings of a site as columns: ids, time_ms, value, quality, reason.
+
+        Only those whose time differs from ``since`` (int64, by datastream of the site) when it is given.
+        """
+        slots = self.columns.slots_of_site(site_id)
+        time_ms = self.latest.time_ms[slots]
+        which = time_ms != checks.NEVER
+        if since is not None and len(since) == len(time_ms):
+            which &= time_ms != since
+        return {
+            "ids": self.columns.datastream[slots][which],
+            "time_ms": time_ms[which],
+            "value": self.latest.value[slots][which],
+            "quality": self.latest.quality[slots][which],
+            "reason": self.latest.reason[slots][which],
+        }
+
+    # ---- inside ---------------------------------------------------------------------------------------------------
+
+    def _decode(self, arrived: Arrived) -> Message | BadBatch:
+        try:
+            message = wire.decode(arrived.data)
+            for batch in message.batches:
+                checks.check_batch(batch)
+        except BadBatch as error:
+            return error
+        return message
+
+    def _look(self, messages: Sequence[Message]) -> tuple[Gathered, Judged] | None:
+        """The rows of messages and what the checks say of them; changes nothing."""
+        batches = [b for m in messages for b in m.batches if len(b)]
+        if not batches:
+            return None
+        rows = gather(batches, [b.source.startswith(STEWARD) for b in batches])
+        columns = self.columns
+        facts = checks.Facts(
+            columns.slot_of, columns.site, columns.range_min, columns.range_max, columns.stopped_ms
+        )
+        return rows, checks.judge(rows.sent, facts, self.policy)
+
+    def _require_known(self, rows: Gathered, judged: Judged) -> None:
+        if not judged.refused.any():
+            return
+        lost = (judged.slot < 0) & (rows.sent.datastream >= 0) & (rows.sent.reason == 0)
+        unknown = frozenset(np.unique(rows.sent.datastream[lost]).tolist())
+        if not unknown <= self.missing_ids:
+            raise UnknownDatastreams(unknown)
+
+    def _note_writer(self, a: Arrived, message: Message | BadBatch) -> None:
+        if isinstance(message, Message):
+            self.writers.note(message.gateway, message.number)
+            return
+        gateway, number = _written_by(a.message_id)
+        if gateway:
+            self.writers.note(gateway, number)
+        self.epoch.poison.append(Poison(a.seq, gateway, a.at_ms, str(message), a.data))
+        line = self.epoch.counts.line(POISONED, a.at_ms)
+        self.epoch.counts.add_one(booking.GATEWAY, booking.RECEIVED, line)
+        self.epoch.counts.add_one(booking.GATEWAY, booking.QUARANTINED, line)
+
+    def _put_in(self, rows: Gathered, judged: Judged, epoch: Epoch) -> list[EventRow]:
+        """Book the rows, order those that pass, part them by what their datastream said before, step the engine."""
+        batches = rows.batches
+        source = np.array([epoch.source(b.source) for b in batches], np.int32)
+        line = np.array([epoch.counts.line(b.source, b.received_ms) for b in batches], np.int64)
+        arrived = np.diff(rows.sent.start)
+        _book(epoch.counts, line, arrived, judged)
+        self._hear(epoch, batches, judged.observed_ms)
+        epoch.size += len(rows)
+        self.total += len(rows)
+        slot, batch, time_ms = judged.slot, judged.batch, rows.sent.time_ms
+        if judged.refused.any():
+            refused = checks.is_refused(judged.reason)
+            epoch.held.append(_held(rows, judged, source, np.flatnonzero(refused)))
+            accepted = np.flatnonzero(~refused)
+            place = accepted[checks.arrival_order(slot[accepted], batch[accepted], time_ms[accepted])]
+        else:
+            place = checks.arrival_order(slot, batch, time_ms)
+        out, slots = ordered(rows, judged, source, place)
+        verdict = checks.split(
+            self.latest, slots, out.time_ms, out.value, out.quality, out.reason, self.columns.frozen_after_ms
+        )
+        new = verdict == checks.NEW
+        if new.all():
+            epoch.counts.add_each(booking.PIPELINE, booking.STORED, line, arrived - judged.refused)
+            kept = out
+        else:
+            lines = line[batch[place]]
+            self._put_aside(epoch, out, verdict, lines, rows.sent.site[batch[place]], place)
+            epoch.counts.add(booking.PIPELINE, booking.STORED, lines[new])
+            kept, slots = out.take(new), slots[new]
+        epoch.rows.append(kept)
+        events = step(self.state, slots, kept.time_ms, kept.value, kept.quality, self.rules)
+        return event_rows(events, kept.received_ms) if len(events) else []
+
+    def _hear(self, epoch: Epoch, batches: Sequence[Batch], observed_ms: np.ndarray) -> None:
+        for batch, time_ms in zip(batches, observed_ms.tolist(), strict=True):
+            received, before = epoch.heard.get(batch.site, (batch.received_ms, checks.NEVER))
+            epoch.heard[batch.site] = (max(received, batch.received_ms), max(before, time_ms))
+
+    def _put_aside(
+        self,
+        epoch: Epoch,
+        out: Rows,
+        verdict: np.ndarray,
+        line: np.ndarray,
+        site: np.ndarray,
+        arrival: np.ndarray,
+    ) -> None:
+        epoch.counts.add(booking.PIPELINE, booking.DUPLICATE, line[verdict == checks.DUPLICATE])
+        conflict = verdict == checks.CONFLICT
+        epoch.counts.add(booking.PIPELINE, booking.QUARANTINED, line[conflict])
+        if conflict.any():
+            epoch.held.append(conflicting(out.take(conflict), site[conflict]))
+        behind = np.flatnonzero(verdict == checks.BEHIND)
+        if len(behind):
+            behind = behind[np.argsort(arrival[behind], kind="stable")]
+            epoch.behind.append(Behind(out.take(behind), line[behind], site[behind]))
+
+
+POISONED = "bus"  # source of messages that are no batch
+
+
+def compile_for(columns: Columns, rule_rows: Iterable[RuleRow] | RuleTable) -> Rules:
+    """The rules of a partition in the engine's form.  Takes a moment; any thread may do it."""
+    return compile_rules(rule_rows, columns.datastream)
+
+
+def _moves(before: np.ndarray, columns: Columns) -> tuple[int, np.ndarray, np.ndarray]:
+    """For ``Latest.moved``: how many slots there are, and which were where of those there were ``before``."""
+    slot = columns.slots(before)
+    old = np.flatnonzero(slot >= 0)
+    return columns.n_slots, old, slot[old]
+
+
+def _book(counts: Counts, line: np.ndarray, arrived: np.ndarray, judged: Judged) -> None:
+    """The boundary ``gateway``, and ``pipeline`` as far as it is known before the rows are put in order; by batch."""
+    passed = arrived - judged.at_door
+    counts.add_each(booking.GATEWAY, booking.RECEIVED, line, arrived)
+    counts.add_each(booking.GATEWAY, booking.QUARANTINED, line, judged.at_door)
+    counts.add_each(booking.GATEWAY, booking.STORED, line, passed)
+    counts.add_each(booking.PIPELINE, booking.RECEIVED, line, passed)
+    counts.add_each(booking.PIPELINE, booking.QUARANTINED, line, judged.refused - judged.at_door)
+
+
+def _held(rows: Gathered, judged: Judged, source: np.ndarray, which: np.ndarray) -> HeldRows:
+    place = {int(row): i for i, row in enumerate(which)} if rows.refused else {}
+    sent, batch = rows.sent, judged.batch[which]
+    return HeldRows(
+        judged.reason[which],
+        sent.site[batch],
+        source[batch],
+        sent.received_ms[batch],
+        sent.time_ms[which],
+        sent.datastream[which],
+        sent.value[which],
+        {place[row]: refused for row, refused in rows.refused.items() if row in place},
+    )
+
+
+def _written_by(message_id: str) -> tuple[str, int]:
+    """Gateway and number from a Nats-Msg-Id "gateway:partition:number"; ("", 0) when it is something else."""
+    gateway, _partition, number = [*message_id.rsplit(":", 2), "", "", ""][:3]
+    return (gateway[:40], int(number)) if number.isdigit() and len(number) < 19 else ("", 0)

@@ -1,0 +1,126 @@
+"""A whole Fengsui of its own, for tests, pictures and benchmarks: roles as processes, free ports, its own folder."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PORTS = (
+    "FENGSUI_PORT",
+    "FENGSUI_GATEWAY_PORT",
+    "FENGSUI_MQTT_PORT",
+    "FENGSUI_DATABASE_PORT",
+    "FENGSUI_NATS_PORT",
+)
+
+# Chromium where there is no screen and no graphics card: the same picture on every machine.
+CHROMIUM = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+    "--disable-lcd-text",
+]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free at the same instant."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+class Scratch:
+    """``fengsui`` commands against one FENGSUI_HOME."""
+
+    def __init__(self, home: Path, **settings: str):
+        self.home = home
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("FENGSUI_")}
+        ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+        self.env = {**clean, **ports, "FENGSUI_HOME": str(home), "PYTHONUNBUFFERED": "1", **settings}
+        self.url = f"http://127.0.0.1:{self.env['FENGSUI_PORT']}"
+        self.gateway_url = f"http://127.0.0.1:{self.env['FENGSUI_GATEWAY_PORT']}"
+        self.mqtt_port = int(self.env["FENGSUI_MQTT_PORT"])
+        self.process: subprocess.Popen[bytes] | None = None
+        self.output = home.with_name(home.name + ".out")
+
+    def command(self, *words: str, prefix: list[str] | None = None) -> list[str]:
+        return [*(prefix or []), sys.executable, "-m", "fengsui.run", *words]
+
+    def run(self, *words: str, seconds: float = 120, **more: Any) -> subprocess.CompletedProcess[str]:
+        """One command to its end, its output as text."""
+        return subprocess.run(
+            self.command(*words), env=self.env, capture_output=True, text=True, timeout=seconds, **more
+        )
+
+    def up(self, *words: str, seconds: float = 150) -> None:
+        """``fengsui up`` until it says that everything is up."""
+        self.start("up", *words)
+        deadline = time.monotonic() + seconds
+        while "Everything is up" not in self.said():
+            assert self.process is not None
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"not up:\n{self.said()}\n{self.logs()}")
+            time.sleep(0.1)
+
+    def start(self, *words: str, prefix: list[str] | None = None) -> None:
+        with self.output.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.command(*words, prefix=prefix),
+                env=self.env,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def stop(self, how: int = signal.SIGINT, seconds: float = 60) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+    def said(self) -> str:
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
+
+    def logs(self) -> str:
+        files = sorted((self.home / "logs").glob("*.log"))
+        return "\n".join(f"== {f.name}\n{f.read_text(errors='replace')[-1500:]}" for f in files)
+
+    def status(self) -> dict[str, Any]:
+        done = self.run("status", "--json")
+        return dict(json.loads(done.stdout)) if done.stdout else {"ok": False, "roles": []}
+
+    def pid_of(self, role: str) -> int:
+        return next(int(r["pid"]) for r in self.status()["roles"] if r["role"] == role and "pid" in r)
+
+    def processes(self) -> list[int]:
+        """Every process that belongs to this FENGSUI_HOME, by its environment or its command line."""
+        marks = (f"FENGSUI_HOME={self.home}".encode(), str(self.home).encode() + b"/")
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                text = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
+                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if state != "Z" and int(folder.name) != os.getpid() and any(m in text for m in marks):
+                found.append(int(folder.name))
+        return found

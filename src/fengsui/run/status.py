@@ -1,0 +1,75 @@
+"""The command ``fengsui status``: which role is up, since when, and its lag."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from fengsui.run import settings
+from fengsui.stores.bus import connect, read_roles
+
+HELP = "which role is up, since when, and its lag"
+EXPECTED = ("bus", "db", "gateway", "pipeline", "web", "worker")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    roles = asyncio.run(_ask())
+    if args.json:
+        print(json.dumps({"ok": healthy(roles), "roles": roles}, ensure_ascii=False))
+    else:
+        print("\n".join(lines(roles)))
+    return 0 if healthy(roles) else 1
+
+
+async def _ask() -> list[dict[str, Any]]:
+    try:
+        client = await connect(settings.nats_url(), "status", wait_s=2)
+    except TimeoutError as error:
+        print(f"fengsui status: {error}", file=sys.stderr)
+        return complete([])
+    try:
+        return complete(await read_roles(client))
+    finally:
+        await client.close()
+
+
+def complete(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers, and a row with ``ready`` false for each expected role that gave none.
+
+    Your own PostgreSQL or NATS has no role of ours; it is then not expected to answer.
+    """
+    own = {"bus": settings.value("FENGSUI_NATS_URL"), "db": settings.value("FENGSUI_DATABASE_URL")}
+    seen = {answer["role"] for answer in answers}
+    missing = [role for role in EXPECTED if role not in seen and not own.get(role)]
+    return sorted(
+        [*answers, *({"role": role, "ready": False, "lag": {}} for role in missing)],
+        key=lambda r: str(r["role"]),
+    )
+
+
+def healthy(roles: list[dict[str, Any]]) -> bool:
+    """Every expected role answers and is ready."""
+    return all(role["ready"] for role in roles)
+
+
+def lines(roles: list[dict[str, Any]]) -> list[str]:
+    """One line a role, for people."""
+    out = []
+    for role in roles:
+        if "since_ms" not in role:
+            out.append(f"{role['role']:<10} down")
+            continue
+        seconds = max(0, round(time.time() - role["since_ms"] / 1000))
+        state = "up" if role["ready"] else "starting"
+        lag = "  ".join(f"{name} {number}" for name, number in role["lag"].items())
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(role["since_ms"] / 1000))
+        out.append(
+            f"{role['role']:<10} {state:<9} pid {role['pid']:<8} since {since} ({seconds} s)  {lag}".rstrip()
+        )
+    return out

@@ -1,0 +1,288 @@
+"""Records of provincial hazardous-chemicals monitoring: JSON that ends in ``@@``, with rows sealed inside.
+
+A record is UTF-8 JSON ``{appId, serviceId, dataId, districtCode, data}`` followed by the two bytes ``@@``; ``data`` is
+a JSON array of rows, encrypted.  ``serviceId`` names the table, columns are upper snake case.  Seen in open code of one
+province (Jiangsu); there is no published standard, so cipher, mode, key and columns are arguments.  Keys are never kept
+here.  No sockets and no clock.
+"""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs.measured import Measured, plain
+
+END = b"@@"
+MAX_RECORD = 2 * 1024 * 1024
+MAX_STARTS = 64  # braces tried in a record that noise stands before
+BLANK = b" \t\r\n\xef\xbb\xbf"  # between records, with the mark that some editors put before UTF-8
+CHINA = timezone(timedelta(hours=8))
+TIME_FORMS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y%m%d%H%M%S",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S",
+)
+
+SERVICES = {  # tables seen, by their names on the wire
+    "WC_ENT_CGQ": "sensors",
+    "WC_ENT_LEAKPOINT": "gas_leak_points",
+    "WC_ENT_SBJZ": "equipment_media",
+    "WC_PROD_HIS": "out_of_service_history",
+    "WC_ENT_TASK": "daily_commitments",
+    "WC_ENT_QYCN": "commitment_work_permits",
+    "WC_ENT_PROMISE": "unit_run_states",
+    "WC_ENT_ALARM_REGIONAL": "regional_alarms",
+    "C_DANGRSC_WARN_RESULT": "warning_results_query",
+    "WC_WARN_RESULT": "warning_feedback",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One envelope.  ``data`` as sent: sealed text, or rows where a sender does not seal · ``more`` other keys."""
+
+    app_id: str
+    service_id: str
+    data_id: str
+    district_code: str
+    data: Any
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def service(self) -> str:
+        return SERVICES.get(self.service_id, "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """How ``data`` is encrypted.  PKCS #7 padding; ``iv`` for CBC; the sealed bytes travel as ``text``.
+
+    ECB is what a Java program that asks for "AES" gets.  It hides little and is not for anything new.
+    """
+
+    key: bytes
+    algorithm: Literal["aes", "sm4"] = "aes"
+    mode: Literal["ecb", "cbc"] = "ecb"
+    iv: bytes = b""
+    text: Literal["base64", "hex"] = "base64"
+
+    def __post_init__(self) -> None:
+        if len(self.key) not in ((16,) if self.algorithm == "sm4" else (16, 24, 32)):
+            raise ValueError(f"a key of {len(self.key)} bytes is none of {self.algorithm}")
+        if self.mode == "cbc" and len(self.iv) != 16:
+            raise ValueError("CBC needs an iv of 16 bytes")
+
+    def __repr__(self) -> str:
+        return f"Seal({self.algorithm}-{self.mode}, key of {len(self.key)} bytes)"
+
+    def _cipher(self) -> Cipher:
+        algorithm = algorithms.AES(self.key) if self.algorithm == "aes" else algorithms.SM4(self.key)
+        return Cipher(algorithm, modes.CBC(self.iv) if self.mode == "cbc" else modes.ECB())  # noqa: S305
+
+    def close(self, plain: bytes) -> str:
+        padder, encryptor = padding.PKCS7(128).padder(), self._cipher().encryptor()
+        sealed = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
+        return sealed.hex() if self.text == "hex" else base64.b64encode(sealed).decode()
+
+    def open(self, sealed: str) -> bytes:
+        """Raises ValueError when this is not what the key has sealed."""
+        try:
+            raw = (
+                bytes.fromhex(sealed)
+                if self.text == "hex"
+                else base64.b64decode("".join(sealed.split()), validate=True)
+            )
+        except binascii.Error as error:
+            raise ValueError(str(error)) from None
+        decryptor, unpadder = self._cipher().decryptor(), padding.PKCS7(128).unpadder()
+        padded = decryptor.update(raw) + decryptor.finalize()
+        return unpadder.update(padded) + unpadder.finalize()
+
+
+def feed(buffer: bytes) -> tuple[list[Record], list[BadFrame], bytes]:
+    """Cut every whole record off ``buffer``; return records, refusals and the unread rest.  Never raises."""
+    records: list[Record] = []
+    refused: list[BadFrame] = []
+    *whole, rest = buffer.split(END)
+    for segment in whole:
+        if not segment.strip(BLANK):
+            continue
+        found, start = _record(segment)
+        if segment[:start].strip(BLANK):
+            refused.append(BadFrame("noise", segment[:start]))
+        if isinstance(found, Record):
+            records.append(found)
+        else:
+            refused.append(BadFrame(found, segment))
+    if len(rest) > MAX_RECORD:
+        refused.append(BadFrame("too long", rest[:1000]))
+        rest = rest[-1:] if rest.endswith(b"@") else b""
+    return records, refused, rest
+
+
+def rows(record: Record, seal: Seal | None) -> list[dict[str, Any]] | BadFrame:
+    """The rows of a record, or why they cannot be had.  Never raises."""
+    data = record.data
+    sent = data.encode("utf-8", "replace") if isinstance(data, str) else json.dumps(data).encode()
+    if isinstance(data, str):
+        if data.lstrip()[:1] in ("[", "{"):
+            plain = data.encode("utf-8", "replace")
+        elif seal is None:
+            return BadFrame("no key", sent)
+        else:
+            try:
+                plain = seal.open(data)
+            except ValueError:
+                return BadFrame("sealed with another key", sent)
+        try:
+            data = json.loads(plain)
+        except (ValueError, RecursionError):
+            return BadFrame("rows are not JSON" if seal is None else "sealed with another key", sent)
+    if isinstance(data, dict):
+        data = [data]
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        return BadFrame("rows are not objects", sent)
+    return data
+
+
+def encode(record: Record, table: Iterable[Mapping[str, Any]], seal: Seal | None) -> bytes:
+    """A record with ``table`` as its rows, for simulators; without a seal the rows stand in it openly."""
+    plain = json.dumps(list(table), ensure_ascii=False, separators=(",", ":"))
+    if seal is None and END.decode() in plain:  # sealed text has no @
+        raise ValueError("rows that are not sealed must not hold @@")
+    envelope = {
+        "appId": record.app_id,
+        "serviceId": record.service_id,
+        "dataId": record.data_id,
+        "districtCode": record.district_code,
+        "data": plain if seal is None else seal.close(plain.encode()),
+        **record.more,
+    }
+    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode() + END
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a table are a reading: names are data, because every province has its own."""
+
+    code: str = "TARGET_CODE"
+    value: str = "VALUE"
+    time: str = "DATA_TIME"
+
+
+def readings(table: Iterable[Mapping[str, Any]], columns: Columns) -> tuple[list[Measured], list[BadFrame]]:
+    """The reading of each row that has code, time and value, and a refusal for each that has not.
+
+    The code is the device as well: it begins with the plant's and the equipment's.
+    """
+    found: list[Measured] = []
+    refused: list[BadFrame] = []
+    for row in table:
+        code, at = row.get(columns.code), time_ms(row.get(columns.time))
+        value = _number(row.get(columns.value))
+        if not isinstance(code, str) or not code or at is None or value is None:
+            missing = "code" if not isinstance(code, str) or not code else "time" if at is None else "value"
+            refused.append(
+                BadFrame(f"row without {missing}", json.dumps(row, ensure_ascii=False).encode()[:2000])
+            )
+            continue
+        found.append(Measured(code, code, at, value))
+    return found, refused
+
+
+def explain(record: Record, seal: Seal | None = None) -> dict[str, Any]:
+    """An envelope, and its rows when they can be opened, as plain JSON values."""
+    opened = rows(record, seal)
+    return {
+        "app_id": record.app_id,
+        "service_id": record.service_id,
+        "service": record.service,
+        "data_id": record.data_id,
+        "district_code": record.district_code,
+        "more": plain(record.more),
+        **(
+            {"sealed": plain(record.data), "reason": opened.reason}
+            if isinstance(opened, BadFrame)
+            else {"rows": plain(opened)}
+        ),
+    }
+
+
+def time_ms(value: object) -> int | None:
+    """UTC milliseconds of text (Beijing time unless it has an offset), or of a number of milliseconds or seconds."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if value > 100_000_000_000 else value * 1000 if value > 0 else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if not text.isdecimal():
+        try:
+            return _milliseconds(datetime.fromisoformat(text))
+        except (ValueError, OverflowError):
+            pass
+    for form in TIME_FORMS:
+        try:
+            return _milliseconds(datetime.strptime(text, form))
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _milliseconds(at: datetime) -> int:
+    return round((at if at.tzinfo else at.replace(tzinfo=CHINA)).timestamp() * 1000)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _record(segment: bytes) -> tuple[Record | str, int]:
+    """The record in a segment and where it begins, or the reason why there is none."""
+    if len(segment) > MAX_RECORD:
+        return "too long", 0
+    reason, at = "json", -1
+    for _ in range(MAX_STARTS):
+        at = segment.find(b"{", at + 1)
+        if at < 0:
+            break
+        try:
+            said = json.loads(segment[at:].decode("utf-8"))
+        except UnicodeDecodeError:
+            reason = "utf-8" if reason == "json" else reason
+            continue
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(said, dict) and isinstance(said.get("serviceId"), str) and "data" in said:
+            return _of(said), at
+        reason = "envelope"
+    return reason, 0
+
+
+def _of(said: dict[str, Any]) -> Record:
+    known = ("appId", "serviceId", "dataId", "districtCode", "data")
+    app_id, service_id, data_id, district = (_said(said.get(name)) for name in known[:4])
+    more = {name: value for name, value in said.items() if name not in known}
+    return Record(app_id, service_id, data_id, district, said["data"], more)
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

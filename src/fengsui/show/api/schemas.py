@@ -1,0 +1,441 @@
+"""What the API answers.  Times are ``…_ms``, int64 UTC epoch; places are WGS 84, longitude first.
+
+An alarm or a loop has the same shape here and on the live stream, so that a screen has one type for it.
+"""
+
+from typing import Any, Literal
+
+from ninja import Schema
+
+Freshness = Literal["live", "late", "stale", "never"]
+AlarmState = Literal["active_unacked", "active_acked", "cleared_unacked", "normal", "shelved", "suppressed"]
+
+
+class OrgRef(Schema):
+    id: int
+    code: str
+    name: str
+    name_en: str
+
+
+class MembershipOut(Schema):
+    org: OrgRef
+    path: str
+    role: str
+
+
+class MeOut(Schema):
+    id: int
+    username: str
+    name: str
+    language: str
+    must_change_password: bool
+    memberships: list[MembershipOut]
+    may: dict[str, list[str]]  # action → path prefixes under which this user may do it; [""] is everywhere
+    bounds: list[float] | None  # west, south, east, north of every site in sight
+
+
+class SiteRef(Schema):
+    id: int
+    code: str
+    name: str
+    name_en: str
+    lon: float
+    lat: float
+
+
+class SiteOut(SiteRef):
+    kind: str
+    org: OrgRef
+    org_path: str
+    address: str
+    demo: bool
+    active: bool
+    datastreams: int
+    observed_at_ms: int | None
+    received_at_ms: int | None
+    period_ms: int | None
+    freshness: Freshness
+    priority: int | None  # of the worst standing alarm: 1 red … 4 blue
+    standing: int
+
+
+class SitePage(Schema):
+    items: list[SiteOut]
+    next: str | None
+
+
+class DatastreamRef(Schema):
+    id: int
+    code: str
+    name: str
+    name_en: str
+    unit: str
+    decimals: int
+
+
+class RuleOut(Schema):
+    id: int
+    kind: str
+    setpoint: float | None
+    deadband: float
+    on_delay_ms: int
+    off_delay_ms: int
+    window_ms: int
+    priority: int
+    enabled: bool
+    shelved_until_ms: int | None
+    basis: str
+    version: int
+
+
+class PropertyOut(Schema):
+    code: str
+    name: str
+    name_en: str
+
+
+class DatastreamOut(DatastreamRef):
+    thing_id: int
+    property: PropertyOut
+    range_min: float | None
+    range_max: float | None
+    period_ms: int
+    active: bool
+    stopped_at_ms: int | None
+    stopped_reason: str
+    rules: list[RuleOut]
+
+
+class ThingOut(Schema):
+    id: int
+    code: str
+    name: str
+    name_en: str
+    description: str
+
+
+class SiteDetail(Schema):
+    site: SiteOut
+    things: list[ThingOut]
+    streams: list[DatastreamOut]
+    may: dict[str, bool]
+
+
+class LatestOut(Schema):
+    """Columns of equal length; ``source`` says whether the pipeline answered or the history was read."""
+
+    site: int
+    at_ms: int
+    source: Literal["pipeline", "history"]
+    ids: list[int]
+    time_ms: list[int]
+    v: list[float | None]
+    q: list[int]
+    reason: list[int]
+
+
+class Curve(Schema):
+    rows: int  # stored in the span
+    sampled: bool  # true when fewer points than rows are sent (least and largest of each bucket are kept)
+    time_ms: list[int]
+    v: list[float | None]
+    q: list[int]
+    reason: list[int]
+
+
+class SpanOut(Schema):
+    from_ms: int
+    to_ms: int
+
+
+class Shown(Schema):
+    """How far readings can be relied on."""
+
+    fresh: (
+        bool  # false when the pipeline did not answer or is 10 s behind: the newest readings may be missing
+    )
+    as_of_ms: int | None  # everything accepted up to then is here
+    only_aggregates: (
+        SpanOut | None
+    )  # where readings were deleted by policy: points are what minutes or hours name
+
+
+class ReadingsOut(Shown, Curve):
+    datastream: DatastreamRef
+    from_ms: int
+    to_ms: int
+
+
+class CorrectionIn(Schema):
+    from_ms: int
+    to_ms: int
+    reason: str
+    value: float | None = None  # or factor and shift
+    factor: float = 1.0
+    shift: float = 0.0
+    quality: int | None = None
+
+
+class WithdrawIn(Schema):
+    reason: str
+
+
+class CorrectionOut(Schema):
+    id: int
+    from_ms: int
+    to_ms: int
+    factor: float  # 0: shift is the value
+    shift: float
+    quality: int | None
+    reason: str
+    made_at_ms: int
+    made_by: str
+    withdrawn_at_ms: int | None
+    withdrawn_by: str
+    withdrawn_reason: str
+
+
+class CorrectionsOut(Schema):
+    items: list[CorrectionOut]
+
+
+class CurveOf(Curve):
+    id: int
+
+
+class CurvesOut(Shown):
+    site: int
+    from_ms: int
+    to_ms: int
+    curves: list[CurveOf]
+
+
+class AlarmOut(Schema):
+    type: Literal["alarm"] = "alarm"
+    what: str  # on the live stream: what happened last
+    id: int
+    key: str
+    version: int  # a message with a lower one is older, however late it comes
+    site: SiteRef
+    org_path: str
+    datastream: DatastreamRef
+    kind: str
+    priority: int
+    state: AlarmState
+    setpoint: float | None
+    raised_at_ms: int
+    raised_value: float | None
+    peak_value: float | None
+    cleared_at_ms: int | None
+    acked_at_ms: int | None
+    acked_by: str | None
+    shelved_until_ms: int | None
+    suppressed: bool
+    received_at_ms: int | None
+    loop_id: int | None
+
+
+class AlarmPage(Schema):
+    items: list[AlarmOut]
+    next: str | None
+
+
+class DeedOut(Schema):
+    at_ms: int
+    what: str
+    actor: str
+    note: str
+
+
+class EvidenceOut(Schema):
+    id: int
+    name: str
+    size: int
+    sha256: str
+    url: str
+
+
+class LoopDeedOut(Schema):
+    id: int
+    at_ms: int
+    step: str
+    step_name: str
+    action: str
+    action_name: str
+    actor: str
+    note: str
+    data: dict[str, Any]
+    evidence: list[EvidenceOut]
+
+
+class LoopOut(Schema):
+    type: Literal["loop"] = "loop"
+    id: int
+    version: int
+    kind: str
+    kind_name: str
+    kind_name_en: str
+    key: str
+    title: str
+    title_en: str
+    org: OrgRef
+    org_path: str
+    level: int
+    step: str
+    step_name: str
+    step_name_en: str
+    step_since_ms: int
+    due_at_ms: int | None
+    overdue: bool
+    assignee: str | None
+    escalation: int
+    escalate_at_ms: int | None
+    escalated_to: OrgRef | None
+    about: dict[str, Any]
+    facts: dict[str, Any]
+    opened_at_ms: int
+    closed_at_ms: int | None
+    outcome: str
+
+
+class LoopPage(Schema):
+    items: list[LoopOut]
+    next: str | None
+
+
+class LoopStepOut(Schema):
+    code: str
+    name: str
+    state: Literal["done", "now", "next"]
+
+
+class ActionOut(Schema):
+    """Something this user may do in the loop now; ``needs`` names what has to be given with it."""
+
+    code: str
+    name: str
+    to: str | None
+    needs: list[str]  # note, cause, measure, evidence
+
+
+class CauseOut(Schema):
+    code: str
+    name: str
+    needs_note: bool
+
+
+class LoopDetail(Schema):
+    loop: LoopOut
+    steps: list[LoopStepOut]
+    deeds: list[LoopDeedOut]
+    actions: list[ActionOut]
+    causes: list[CauseOut]
+    alarm_id: int | None
+
+
+class AlarmDetail(Schema):
+    alarm: AlarmOut
+    peak_at_ms: int | None
+    cleared_value: float | None
+    ack_note: str
+    rule: RuleOut | None
+    deeds: list[DeedOut]
+    loop: LoopDetail | None
+    may: dict[str, bool]
+
+
+class TimelineOut(Schema):
+    """Alarms raised: ``levels[priority - 1][bucket]``."""
+
+    from_ms: int
+    bucket_ms: int
+    levels: list[list[int]]
+
+
+class AckIn(Schema):
+    note: str = ""
+
+
+class AckManyIn(Schema):
+    ids: list[int]
+    note: str = ""
+
+
+class Refusal(Schema):
+    id: int
+    code: str
+    message: str
+
+
+class AckManyOut(Schema):
+    done: list[AlarmOut]
+    refused: list[Refusal]
+
+
+class ShelveIn(Schema):
+    minutes: int
+    reason: str
+
+
+class UnshelveIn(Schema):
+    reason: str = ""
+
+
+class Geometry(Schema):
+    type: Literal["Point"] = "Point"
+    coordinates: list[float]
+
+
+class Feature(Schema):
+    type: Literal["Feature"] = "Feature"
+    geometry: Geometry
+    properties: dict[str, Any]
+
+
+class FeatureCollection(Schema):
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    at_ms: int
+    clustered: bool
+    features: list[Feature]
+
+
+class LayerOut(Schema):
+    name: str
+    title: str
+    title_en: str
+    source: str
+    url: str
+    bytes: int
+
+
+class HitOut(Schema):
+    kind: Literal["site", "datastream", "org", "alarm"]
+    id: int
+    code: str
+    name: str
+    name_en: str
+    where: str
+    url: str
+    priority: int | None = None
+
+
+class SearchOut(Schema):
+    q: str
+    hits: list[HitOut]
+
+
+class RoleOut(Schema):
+    role: str
+    instance: str
+    host: str
+    since_ms: int | None
+    at_ms: int | None
+    ready: bool
+    lag: dict[str, Any]
+
+
+class StatusOut(Schema):
+    ok: bool
+    at_ms: int
+    roles: list[RoleOut]

@@ -1,0 +1,53 @@
+"""Which role is up: what the roles answer on the bus, and a row for each expected one that is silent."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from fengsui.show.live.hub import NotConnected, hub
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    ok: bool
+    at_ms: int
+    roles: list[dict[str, Any]]
+
+
+def status() -> Status:
+    """Ask now; takes up to a second.  A role that does not answer is not up."""
+    try:
+        answers = hub().roles()
+    except NotConnected:
+        answers = []
+    seen = {answer["role"] for answer in answers}
+    rows = [_row(answer) for answer in answers]
+    for role in settings.ROLES:
+        if role not in seen:
+            rows.append(_row({"role": role, "ready": role == "db" and not answers and _database_answers()}))
+    rows.sort(key=lambda row: (row["role"], row["instance"]))
+    return Status(all(row["ready"] for row in rows), time.time_ns() // 1_000_000, rows)
+
+
+def _row(answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "role": answer["role"],
+        "instance": answer.get("instance", ""),
+        "host": answer.get("host", ""),
+        "since_ms": answer.get("since_ms"),
+        "at_ms": answer.get("at_ms"),
+        "ready": bool(answer.get("ready")),
+        "lag": answer.get("lag") or {},
+    }
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True

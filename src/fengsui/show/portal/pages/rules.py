@@ -1,0 +1,99 @@
+"""Rules: the list, one rule with its history, editing with a reason, a new one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from fengsui.base.errors import FengsuiError
+from fengsui.people.orgs import access
+from fengsui.show.lists import rules as lists
+from fengsui.show.lists.sites import datastreams
+from fengsui.show.portal.forms import RuleForm
+from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show
+from fengsui.warn.alarms import services
+from fengsui.warn.alarms.models import Kind, Priority
+
+
+@require_safe
+@page("rule.view")
+def rule_list(request: HttpRequest) -> HttpResponse:
+    filters: dict[str, Any] = {
+        "q": request.GET.get("q", "")[:80],
+        "site": request.GET.get("site", "")[:64],
+        "kind": choice(request, "kind", Kind.values),
+        "which": choice(request, "show", ("active", "off", "shelved", "withdrawn"), "active"),
+    }
+    found = lists.rule_page(request.user, **filters, cursor=request.GET.get("cursor"))
+    context = {
+        "rules": found.items,
+        "filters": filters,
+        "kinds": Kind.choices,
+        "next": next_url(request, found),
+        "first": first_url(request),
+        "filtered": bool(filters["q"] or filters["site"] or filters["kind"]),
+        "may_edit": access.may(request.user, "rule.edit"),
+    }
+    return show(request, "rules", context, part="parts/rules_list")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page("rule.view")
+def rule_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show and edit.  A change is in force within seconds and stays in the history with its reason."""
+    rule = one_or_404(lists.rules(request.user), pk=pk)
+    may_edit = access.may(request.user, "rule.edit", rule.datastream.site.org_path)
+    form = RuleForm(request.POST if request.method == "POST" else None, rule=rule)
+    if request.method == "POST" and form.is_valid():
+        rule.version = form.cleaned_data["version"] or rule.version
+        try:
+            services.edit_rule(request.user, rule, form.values(), form.cleaned_data["reason"])
+        except FengsuiError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, _("Saved. The rule is in force within five seconds."))
+            return redirect(f"/rules/{pk}/")
+    context = {
+        "rule": rule,
+        "form": form,
+        "may_edit": may_edit and rule.withdrawn_at is None,
+        "changes": list(rule.changes.order_by("-version")[:50]),
+        "levels": Priority.choices,
+    }
+    return show(request, "rule", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@page("rule.edit")
+def rule_new(request: HttpRequest) -> HttpResponse:
+    """A new rule over the datastream that the address names."""
+    stream_id = request.GET.get("datastream", "")
+    stream = one_or_404(datastreams(request.user), pk=int(stream_id) if stream_id.isdecimal() else 0)
+    form = RuleForm(request.POST if request.method == "POST" else None, datastream=stream)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.create_rule(
+                request.user, stream, form.cleaned_data["kind"], form.values(), form.cleaned_data["reason"]
+            )
+        except FengsuiError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, _("Saved. The rule is in force within five seconds."))
+            return redirect(f"/rules/{made.pk}/")
+    context = {"stream": stream, "form": form, "may_edit": True}
+    return show(request, "rule_new", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@page("rule.view")
+def rule_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    rule = one_or_404(lists.rules(request.user), pk=pk)
+    try:
+        services.withdraw_rule(request.user, rule, request.POST.get("reason", ""))
+        messages.success(request, _("Withdrawn. It stays in the history."))
+    except FengsuiError as error:
+        refused(request, error)
+    return redirect(f"/rules/{pk}/")

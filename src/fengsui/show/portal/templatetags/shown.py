@@ -1,0 +1,131 @@
+"""How values, names, states and durations are written on pages."""
+
+import datetime
+import math
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from fengsui.govern.ledger.models import Boundary
+from fengsui.show import words
+from fengsui.show.portal.templatetags.look import moment
+
+register = template.Library()
+FRESH_BADGE = {"live": "badge-ok", "late": "badge-warn", "stale": "badge-stale", "never": "badge-stale"}
+DASH = "—"
+
+
+@register.filter
+def named(row: Any) -> str:
+    """The name of a row in the language of the moment."""
+    if row is None:
+        return ""
+    name_en = getattr(row, "name_en", "")
+    return str(row.name if (get_language() or "zh").startswith("zh") else name_en or row.name)
+
+
+@register.filter
+def hit_name(hit: dict[str, Any]) -> str:
+    """``named`` of a search hit."""
+    return str(hit["name"] if (get_language() or "zh").startswith("zh") else hit["name_en"] or hit["name"])
+
+
+@register.filter
+def number(value: float | None, decimals: int = 2) -> str:
+    """A value with as many decimals as its datastream says; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:.{min(int(decimals), 9)}f}"
+
+
+@register.filter
+def amount(value: float | None) -> str:
+    """A count or a rate, thousands apart; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
+
+
+@register.filter
+def boundary(name: str) -> str:
+    """The name of a boundary of the ledger."""
+    return str(Boundary(name).label)
+
+
+@register.filter
+def plain(value: float | None) -> str:
+    """A setpoint as it was typed: no trailing zeros."""
+    return DASH if value is None else f"{value:.10g}"
+
+
+@register.filter
+def setpoint(row: Any) -> str:
+    """The setpoint of a rule or an alarm with its unit: a rate is per second, silence has no setpoint."""
+    if row.setpoint is None:
+        return DASH
+    unit = row.datastream.unit
+    return (
+        f"{plain(row.setpoint)} {unit}/s" if row.kind == "rate" and unit else f"{plain(row.setpoint)} {unit}"
+    )
+
+
+@register.filter
+def duration(ms: int | None) -> str:
+    """Milliseconds in the largest units that say it exactly enough."""
+    if ms is None:
+        return DASH
+    seconds = ms / 1000
+    if seconds < 120:
+        return _("%(n)s s") % {"n": f"{seconds:g}"}
+    if seconds < 7200:
+        return _("%(n)s min") % {"n": f"{seconds / 60:.4g}"}
+    if seconds < 172_800:
+        return _("%(n)s h") % {"n": f"{seconds / 3600:.4g}"}
+    return _("%(n)s d") % {"n": f"{seconds / 86400:.4g}"}
+
+
+@register.simple_tag
+def moment_ms(at_ms: int | None) -> SafeString:
+    """``moment`` of an instant in ms UTC."""
+    return moment(None if at_ms is None else datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC))
+
+
+@register.simple_tag
+def fresh(freshness: str) -> SafeString:
+    """The badge that says how old data is; never green when it is old."""
+    return format_html('<span class="badge {}">{}</span>', FRESH_BADGE[freshness], words.FRESHNESS[freshness])
+
+
+@register.simple_tag
+def alarm_state(state: str) -> SafeString:
+    return format_html('<span class="state state-{}">{}</span>', state, words.ALARM_STATES[state])
+
+
+@register.filter
+def reason(number: int) -> str:
+    return words.reason(number)
+
+
+@register.filter
+def quality(number: int) -> str:
+    return words.quality(number)
+
+
+@register.filter
+def deed(what: str) -> str:
+    return str(words.DEEDS.get(what, what))
+
+
+@register.filter
+def role(name: str) -> str:
+    return str(words.ROLES.get(name, name))
+
+
+@register.filter
+def overdue_by(at: datetime.datetime) -> int:
+    """Milliseconds since ``at``; negative while it is still to come."""
+    return round((datetime.datetime.now(datetime.UTC) - at).total_seconds() * 1000)

@@ -1,0 +1,165 @@
+"""Codes of errors, reasons, states and roles in words that people read.  Text goes through gettext."""
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from fengsui.base.errors import FengsuiError
+from fengsui.base.quality import Quality, Reason
+from fengsui.loops.kinds.definition import Definition
+from fengsui.loops.services import in_language
+from fengsui.warn.rules import BadRule, Problem
+
+# Code → what it means.  An empty text: what the raiser said is written for people and stands alone.
+ERRORS = {
+    "base.error": _("Something went wrong."),
+    "base.bad_input": _("This cannot be used as it is."),
+    "base.bad_code": _("The standard does not allow this code."),
+    "people.not_allowed": _("You may not do this here."),
+    "people.password_due": _("Choose a new password first."),
+    "people.bad_org": "",
+    "people.bad_account": "",
+    "people.cannot_unseal": _("A stored secret does not open with this platform's key."),
+    "sense.bad_batch": _("The message is not a batch of readings."),
+    "sense.bad_frame": _("These bytes are no frame of the protocol."),
+    "sense.bad_point": _("A point of this device cannot be read as it is written."),
+    "sense.bad_payload": _("No reading of this message could be read."),
+    "sense.bad_file": "",
+    "sense.bad_dataset": _("The data set cannot be used."),
+    "sense.bad_token": _("The device's token is not valid."),
+    "sense.busy": _("The message bus is busy; send it again later."),
+    "govern.unknown_unit": _("This unit is unknown, or measures something else."),
+    "govern.bad_correction": "",
+    "warn.bad_rule": _("These values do not make a rule."),
+    "warn.bad_duration": _("This is not a span of time."),
+    "warn.bad_scenario": _("The scenario cannot be run."),
+    "warn.bad_note": "",
+    "warn.bad_shelving": "",
+    "warn.rule_changed": "",
+    "warn.rule_withdrawn": "",
+    "loops.wrong_step": "",
+    "loops.changed_meanwhile": "",
+    "loops.same_person": "",
+    "loops.incomplete": "",
+    "loops.evidence_refused": "",
+    "loops.bad_definition": _("The definition cannot be used."),
+    "loops.unknown_kind": _("There is no such kind of loop."),
+    "run.bad_pack": _("The region pack cannot be loaded."),
+    "run.cannot_play": _("This cannot be played."),
+    "show.not_found": _("There is nothing here, or it is outside what you may see."),
+    "show.not_logged_in": _("Please log in."),
+    "show.bad_request": _("Some fields cannot be used as they are."),
+    "show.bad_cursor": _("This place in the list is no longer known; start from the first page."),
+    "show.too_many_streams": _("Too many live pages are open; close some."),
+    "show.csrf": _("The page is too old to send this; reload it and try again."),
+    "show.no_bus": _("The message bus does not answer; live values come back when it does."),
+}
+# Codes whose raiser speaks to programmers: people get the meaning alone.
+MEANING_ONLY = frozenset({"people.not_allowed", "loops.unknown_kind", "show.bad_cursor"})
+# Why an action of a loop is not offered.
+WITHHELD = {
+    "people.not_allowed": _("for other roles"),
+    "loops.same_person": _("somebody else has to do this: four eyes"),
+}
+
+REASONS = {
+    Reason.NONE: _("Nothing wrong"),
+    Reason.UNPARSABLE: _("Cannot be read"),
+    Reason.UNKNOWN_DATASTREAM: _("Unknown datastream"),
+    Reason.WRONG_SITE: _("Device of another site"),
+    Reason.UNIT: _("Wrong unit"),
+    Reason.RANGE: _("Outside the instrument's range"),
+    Reason.TOO_LATE: _("Too old"),
+    Reason.FUTURE: _("From the future"),
+    Reason.CONFLICT: _("Contradicts a stored reading"),
+    Reason.STOPPED: _("Declared out of service"),
+    Reason.LATE: _("Late"),
+    Reason.FROZEN: _("Frozen"),
+    Reason.CORRECTED: _("Corrected"),
+    Reason.NO_VALUE: _("No value"),
+}
+
+QUALITIES = {Quality.GOOD: _("Good"), Quality.UNCERTAIN: _("Uncertain"), Quality.BAD: _("Bad")}
+
+ALARM_STATES = {
+    "active_unacked": _("Active, not acknowledged"),
+    "active_acked": _("Active, acknowledged"),
+    "cleared_unacked": _("Cleared, not acknowledged"),
+    "normal": _("Over"),
+    "shelved": _("Shelved"),
+    "suppressed": _("Suppressed"),
+}
+
+FRESHNESS = {"live": _("Live"), "late": _("Late"), "stale": _("Interrupted"), "never": _("Never heard")}
+
+DEEDS = {
+    "raised": _("raised"),
+    "acked": _("acknowledged"),
+    "cleared": _("cleared"),
+    "shelved": _("shelved"),
+    "unshelved": _("unshelved"),
+    "suppressed": _("suppressed"),
+    "unsuppressed": _("no longer suppressed"),
+}
+
+ROLES = {
+    "bus": _("Bus"),
+    "db": _("Database"),
+    "gateway": _("Gateway"),
+    "pipeline": _("Pipeline"),
+    "replay": _("Replay"),
+    "web": _("Portal"),
+    "worker": _("Worker"),
+}
+
+
+def say(error: FengsuiError) -> str:
+    """An error in words: what its code means, then what the raiser said about this one."""
+    meaning = str(ERRORS.get(error.code, ERRORS["base.error"]))
+    if error.code in MEANING_ONLY:
+        return meaning
+    if isinstance(error, BadRule):
+        return f"{meaning} {'; '.join(problem(p) for p in error.problems)}"
+    return " ".join(part for part in (meaning, str(error)) if part)
+
+
+def problem(found: Problem) -> str:
+    """What is wrong with one parameter of a rule, in the language of the moment."""
+    return gettext(found.text) % found.values
+
+
+def reason(number: int) -> str:
+    """A ``base.quality.Reason`` in words; a number that is not known yet is shown as it is."""
+    try:
+        return str(REASONS[Reason(number)])
+    except (ValueError, KeyError):
+        return str(number)
+
+
+LOOP_DEEDS = {
+    "opened": _("opened"),
+    "assigned": _("assigned"),
+    "escalated": _("escalated"),
+    "noted": _("noted"),
+}
+
+
+def loop_step(definition: Definition, code: str) -> str:
+    """The name of a step in the language of the moment; a code that the kind no longer has stays a code."""
+    step = next((s for s in definition.steps if s.code == code), None)
+    return in_language(step.zh, step.en) if step else code
+
+
+def loop_action(definition: Definition, code: str) -> str:
+    """The name of what was done in a loop."""
+    if code in LOOP_DEEDS:
+        return str(LOOP_DEEDS[code])
+    action = definition.action(code)
+    return in_language(action.zh, action.en) if action else code
+
+
+def quality(number: int) -> str:
+    """A ``base.quality.Quality`` in words."""
+    try:
+        return str(QUALITIES[Quality(number)])
+    except (ValueError, KeyError):
+        return str(number)

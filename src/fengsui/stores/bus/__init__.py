@@ -1,0 +1,10 @@
+"""In: an address of NATS.  Out: a connection that comes back, the streams, and which role is alive.
+
+Must never: look inside a message.
+"""
+
+from fengsui.stores.bus.connection import connect
+from fengsui.stores.bus.heartbeat import Heartbeat, read_roles
+from fengsui.stores.bus.streams import LIVE, READINGS, ensure, partition_of, subject_for
+
+__all__ = ["LIVE", "READINGS", "Heartbeat", "connect", "ensure", "partition_of", "read_roles", "subject_for"]

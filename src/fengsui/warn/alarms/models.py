@@ -1,0 +1,199 @@
+"""Rules as data with history, and alarms: one row an episode, its life as in ISA-18.2 / IEC 62682."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from fengsui.people.orgs import access
+from fengsui.people.orgs.models import Org
+from fengsui.sense.devices.models import Datastream, Site
+
+
+class Kind(models.TextChoices):
+    HH = "hh", _("High-high")
+    H = "h", _("High")
+    L = "l", _("Low")
+    LL = "ll", _("Low-low")
+    RATE = "rate", _("Rate of change")
+    FROZEN = "frozen", _("Frozen")
+    SILENT = "silent", _("Silent")
+
+
+class Priority(models.IntegerChoices):
+    RED = 1, _("Red")
+    ORANGE = 2, _("Orange")
+    YELLOW = 3, _("Yellow")
+    BLUE = 4, _("Blue")
+
+
+ONE_EACH = ("hh", "h", "l", "ll", "silent")  # a datastream has at most one rule in force of each
+
+
+class RuleQuerySet(models.QuerySet["Rule"]):
+    def visible_to(self, user: Any) -> "RuleQuerySet":
+        """Rules of sites at or below an organisation where ``user`` may ``rule.view``."""
+        return self.filter(access.rows_where(user, "rule.view", "datastream__site__org_path"))
+
+    def in_force(self) -> "RuleQuerySet":
+        """Rules that the engine evaluates."""
+        return self.filter(withdrawn_at=None, is_enabled=True, datastream__is_active=True)
+
+
+class Rule(models.Model):
+    """One alarm over one datastream.  ``setpoint`` is in the datastream's unit (per second for ``rate``; for
+    ``frozen`` the largest change that still counts as none); ``window_ms`` is the span of ``rate``, and the
+    time without change or without reading for ``frozen`` and ``silent``.
+    """
+
+    datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="rules")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    setpoint = models.FloatField(null=True, blank=True)
+    deadband = models.FloatField(default=0)
+    on_delay_ms = models.PositiveIntegerField(default=0)
+    off_delay_ms = models.PositiveIntegerField(default=0)
+    window_ms = models.PositiveIntegerField(default=0)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.YELLOW)
+    is_enabled = models.BooleanField(default=True)
+    basis = models.CharField(
+        max_length=200, blank=True, help_text=_("Where the number comes from: standard and clause")
+    )
+    shelved_until = models.DateTimeField(null=True, blank=True)
+    shelved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    shelved_reason = models.CharField(max_length=200, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    armed_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text=_("Made or switched on again; silence counts from here")
+    )
+
+    objects = RuleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Rule")
+        verbose_name_plural = _("Rules")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["datastream", "kind"],
+                condition=Q(withdrawn_at=None, kind__in=ONE_EACH),
+                name="one_rule_of_a_kind",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.datastream} {self.get_kind_display()}"
+
+
+class RuleChange(models.Model):
+    """What a rule was, from when, by whom and why.  Never edited."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="changes")
+    version = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    actor_name = models.CharField(max_length=150)
+    reason = models.CharField(max_length=200, blank=True)
+    values = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "version"], name="one_change_a_version")]
+
+
+EVERY = 0  # in RuleTouch: not one datastream, all
+
+
+class RuleTouch(models.Model):
+    """Which datastreams' rules changed last with which number of the counter "rules"; the database keeps it.
+
+    So a pipeline reads again what changed, not millions of rules.  At most one row a datastream.
+    """
+
+    datastream_id = models.IntegerField(primary_key=True)
+    number = models.BigIntegerField(db_index=True)
+
+
+class AlarmQuerySet(models.QuerySet["Alarm"]):
+    def visible_to(self, user: Any) -> "AlarmQuerySet":
+        """Alarms at or below an organisation where ``user`` may ``alarm.view``."""
+        return self.filter(access.rows_where(user, "alarm.view"))
+
+    def standing(self) -> "AlarmQuerySet":
+        """Alarms that still want somebody: active, or not acknowledged."""
+        return self.filter(Q(cleared_at=None) | Q(acked_at=None))
+
+    def annunciated(self, at: datetime) -> "AlarmQuerySet":
+        """Standing alarms that are neither shelved at ``at`` nor suppressed."""
+        return self.standing().filter(Q(shelved_until=None) | Q(shelved_until__lte=at), is_suppressed=False)
+
+
+class Alarm(models.Model):
+    """One episode.  ``key`` is "<rule id>:<raised_at in ms>": the same readings give the same key, always."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=60, unique=True)
+    rule = models.ForeignKey(Rule, null=True, on_delete=models.SET_NULL, related_name="alarms")
+    rule_version = models.PositiveIntegerField(default=1)
+    datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="alarms")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="alarms")
+    org = models.ForeignKey(Org, on_delete=models.PROTECT, related_name="+")
+    org_path = models.CharField(max_length=255)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices)
+    setpoint = models.FloatField(null=True)
+    raised_at = models.DateTimeField()
+    raised_value = models.FloatField(null=True)
+    peak_value = models.FloatField(null=True)
+    peak_at = models.DateTimeField(null=True)
+    cleared_at = models.DateTimeField(null=True)
+    cleared_value = models.FloatField(null=True)
+    acked_at = models.DateTimeField(null=True)
+    acked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    ack_note = models.CharField(max_length=300, blank=True)
+    shelved_until = models.DateTimeField(null=True)
+    is_suppressed = models.BooleanField(default=False)
+    received_at = models.DateTimeField(null=True)  # when the gateway received the reading that raised it
+    created_at = models.DateTimeField(auto_now_add=True)
+    version = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # the database counts: a message with a lower one is older
+
+    objects = AlarmQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Alarm")
+        verbose_name_plural = _("Alarms")
+        indexes = [
+            models.Index(
+                fields=["priority", "-raised_at", "-id"],
+                condition=Q(cleared_at=None) | Q(acked_at=None),
+                name="alarm_standing",
+            ),
+            models.Index(fields=["rule"], condition=Q(cleared_at=None), name="alarm_active"),
+            models.Index(fields=["-raised_at", "-id"], name="alarm_recent"),
+            models.Index(fields=["site", "-raised_at"], name="alarm_site"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Deed(models.Model):
+    """What was done to an alarm, in order: raised, acked, cleared, shelved, unshelved, suppressed …"""
+
+    id = models.BigAutoField(primary_key=True)
+    alarm = models.ForeignKey(Alarm, on_delete=models.CASCADE, related_name="deeds")
+    at = models.DateTimeField()
+    what = models.CharField(max_length=20)
+    actor_name = models.CharField(max_length=150, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("Deed")
+        verbose_name_plural = _("Deeds")

@@ -1,0 +1,64 @@
+"""The statements of ``episodes``: put together from our own fragments only; values are parameters."""
+# ruff: noqa: S608
+
+EPOCH = "(timestamptz 'epoch' + {} * interval '1 millisecond')"
+
+EVENTS = """unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::bigint[], %s::float8[], %s::bigint[],
+    %s::bigint[]) AS e(rule_id, time_ms, value, started_ms, peak_value, peak_ms, received_ms)"""
+KEY = "e.rule_id || ':' || e.started_ms"
+
+RAISE = f"""
+INSERT INTO alarms_alarm (key, rule_id, rule_version, datastream_id, site_id, org_id, org_path, kind,
+    priority, setpoint, raised_at, raised_value, peak_value, peak_at, shelved_until, is_suppressed,
+    received_at, ack_note, created_at)
+SELECT {KEY}, r.id, r.version, d.id, s.id, s.org_id, s.org_path, r.kind, r.priority, r.setpoint,
+    {EPOCH.format("e.started_ms")}, e.value, e.peak_value, {EPOCH.format("e.peak_ms")},
+    CASE WHEN r.shelved_until > clock_timestamp() THEN r.shelved_until END, d.stopped_at IS NOT NULL,
+    {EPOCH.format("e.received_ms")}, '', clock_timestamp()
+FROM {EVENTS}
+JOIN alarms_rule r ON r.id = e.rule_id
+JOIN devices_datastream d ON d.id = r.datastream_id
+JOIN devices_site s ON s.id = d.site_id
+ORDER BY e.started_ms, e.rule_id
+ON CONFLICT (key) DO NOTHING
+RETURNING id, key, shelved_until IS NULL AND NOT is_suppressed
+"""
+
+CLEAR = f"""
+WITH mine AS (
+    SELECT a.id, e.* FROM {EVENTS} JOIN alarms_alarm a ON a.key = {KEY}
+    WHERE a.cleared_at IS NULL ORDER BY a.id FOR UPDATE OF a
+)
+UPDATE alarms_alarm a SET cleared_at = greatest({EPOCH.format("e.time_ms")}, a.raised_at),
+    cleared_value = e.value, peak_value = coalesce(e.peak_value, a.peak_value),
+    peak_at = coalesce({EPOCH.format("e.peak_ms")}, a.peak_at)
+FROM mine e
+WHERE a.id = e.id
+RETURNING a.id, a.key
+"""
+
+END_OLDER = """
+UPDATE alarms_alarm a SET cleared_at = n.raised_at
+FROM (SELECT rule_id, max(raised_at) AS raised_at FROM alarms_alarm WHERE id = ANY(%s) GROUP BY rule_id) n
+WHERE a.rule_id = n.rule_id AND a.cleared_at IS NULL AND a.raised_at < n.raised_at
+RETURNING a.id, a.key
+"""
+
+PEAKS = f"""
+UPDATE alarms_alarm a SET peak_value = e.peak_value, peak_at = {EPOCH.format("e.peak_ms")}
+FROM {EVENTS}
+WHERE a.key = {KEY} AND a.cleared_at IS NULL AND e.peak_value IS NOT NULL
+    AND (a.peak_value, a.peak_at) IS DISTINCT FROM (e.peak_value, {EPOCH.format("e.peak_ms")})
+"""
+
+END_UNKNOWN = f"""
+UPDATE alarms_alarm SET cleared_at = greatest({EPOCH.format("%s")}, raised_at)
+WHERE cleared_at IS NULL AND site_id %% %s = %s AND key <> ALL(%s)
+RETURNING id, key
+"""
+
+DEED = """
+INSERT INTO alarms_deed (alarm_id, at, what, actor_name, note)
+SELECT id, {what}_at, '{what}', '', %s FROM alarms_alarm WHERE id = ANY(%s) ORDER BY id
+"""
+DEEDS = {what: DEED.format(what=what) for what in ("raised", "cleared")}

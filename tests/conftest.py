@@ -1,0 +1,179 @@
+"""Real parts for every test: PostgreSQL and NATS from their wheels, on free ports, in a folder of their own.
+
+They are started once a run (the xdist controller starts them, its workers use them) and stopped at the end.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as _hypothesis
+
+_hypothesis.register_profile(
+    "fengsui", deadline=None, print_blob=True
+)  # machines are shared: time is no verdict
+_hypothesis.load_profile("fengsui")
+
+_started: list[tuple[subprocess.Popen, int]] = []
+_home: Path | None = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, seconds: float = 20, what: str = "a condition") -> None:
+    """Poll ``condition`` until it is true; fail with ``what`` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+
+
+def pytest_unconfigure(config):
+    if _home is None:
+        return
+    for process, how in reversed(_started):
+        process.send_signal(how)
+    for process, _how in _started:
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    shutil.rmtree(_home, ignore_errors=True)
+
+
+def _start_postgres(home: Path) -> None:
+    from fengsui.run import postgres
+
+    port = free_port()
+    postgres.initialise(home / "postgres", "test", sync=False)
+    command = postgres.command(
+        home / "postgres", port, fsync="off", full_page_writes="off", max_connections="400"
+    )  # several test processes, each with roles of its own
+    log = (home / "postgres.log").open("wb")
+    _started.append((subprocess.Popen(command, stdout=log, stderr=log), signal.SIGINT))
+    url = f"postgresql://fengsui:test@127.0.0.1:{port}/fengsui"
+    _answers(lambda: postgres.create_database(url), home / "postgres.log")
+    os.environ["FENGSUI_DATABASE_URL"] = url
+
+
+def _start_nats(home: Path) -> None:
+    from fengsui.run import nats
+
+    port, mqtt = free_port(), free_port()
+    conf = home / "nats.conf"
+    conf.write_text(nats.configuration(home / "nats", port, "test", mqtt=f"127.0.0.1:{mqtt}", sync=False))
+    log = (home / "nats.log").open("wb")
+    command = [str(nats.binary()), "-c", str(conf)]
+    _started.append((subprocess.Popen(command, stdout=log, stderr=log), signal.SIGTERM))
+    _answers(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), home / "nats.log")
+    os.environ["FENGSUI_NATS_URL"] = f"nats://fengsui:test@127.0.0.1:{port}"
+    os.environ["FENGSUI_MQTT_PORT"] = str(mqtt)
+
+
+def _answers(attempt, log: Path, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except Exception as error:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{log.name}: {error}\n{log.read_text()[-2000:]}") from error
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def nats_url() -> str:
+    """A real NATS server with JetStream and MQTT, shared by the run: use names of your own for streams."""
+    return os.environ["FENGSUI_NATS_URL"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Tests of the one shared platform run in one worker; those that drive Chromium are marked ``browser``."""
+    for item in items:
+        if "tests/browser/" in str(item.path) or item.path.stem.endswith("_in_a_browser"):
+            item.add_marker(pytest.mark.browser)  # apart: Playwright's own event loop stays in its thread
+        on_platform = "platform" in getattr(item, "fixturenames", ()) and "tests/run/" not in str(item.path)
+        if on_platform and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("platform"))
+        if "clean_bus" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("readings-stream"))  # one stream: one test at a time
+
+
+@pytest.fixture
+def fengsui_home(tmp_path, monkeypatch) -> Path:
+    """An empty FENGSUI_HOME for one test."""
+    monkeypatch.setenv("FENGSUI_HOME", str(tmp_path / "var"))
+    return tmp_path / "var"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Tests empty tables between themselves; the audit trail would refuse that."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_untruncated")
+
+
+# Here and in every process that a test starts: compiled once is enough, and containers often forbid it (see Makefile).
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+if "FENGSUI_TEST_HOME" not in os.environ:  # the controller, or a run without workers
+    # At import, not in a hook: pytest-django reads the settings before any hook of ours could run.
+    _home = Path(tempfile.mkdtemp(prefix="fengsui-test-"))
+    os.environ["FENGSUI_TEST_HOME"] = os.environ["FENGSUI_HOME"] = str(_home)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "fengsui.run.settings"
+    (_home / "static").mkdir()  # empty: WhiteNoise warns of one that is not there
+    _start_postgres(_home)
+    _start_nats(_home)
+
+from django.conf import settings as _settings  # noqa: E402
+
+assert _settings.DATABASES  # read now, so that pytest-django sees configured settings and sets Django up
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory):
+    """All roles up, the demonstration region loaded, real series flowing: one for the live and browser tests."""
+    from fengsui.run.scratch import Scratch
+
+    made = Scratch(tmp_path_factory.mktemp("platform") / "var")
+    made.up("--demo")
+    yield made
+    assert made.stop() == 0, made.said()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium with a graphics card made of software: one browser for the run."""
+    from django.conf import settings
+    from playwright.sync_api import sync_playwright
+
+    from fengsui.run.scratch import CHROMIUM
+
+    path = shutil.which("chromium")
+    assert path, "Chromium is missing: apt-get install -y --no-install-recommends chromium fonts-noto-cjk"
+    manifest = Path(settings.DJANGO_VITE["default"]["manifest_path"])
+    assert manifest.is_file(), "the screens are not built: make setup"
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

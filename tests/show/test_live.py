@@ -1,0 +1,358 @@
+"""The live stream as a browser sees it: a real server, a real bus, real sessions."""
+
+import asyncio
+import json
+import threading
+import time
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import uvicorn
+from django.contrib.sessions.backends.db import SessionStore
+
+from fengsui.people.orgs.models import Membership
+from fengsui.show.live import hub as hubs
+from fengsui.show.live import stream
+from fengsui.stores import bus
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The stream's ASGI application on a port of its own."""
+    config = uvicorn.Config(stream.app, port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=3)
+    running = uvicorn.Server(config)
+    running.install_signal_handlers = lambda: None
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    wait_until(lambda: running.started, 10, "uvicorn")
+    port = running.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}/api/v1/live"
+    hubs.stop()
+    running.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive(), "the server did not stop: a stream was not woken"
+
+
+@pytest.fixture
+def session(world):
+    """``session(user)`` is the cookie of a fresh login."""
+
+    def make(user) -> dict[str, str]:
+        from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+        store = SessionStore()
+        store[SESSION_KEY] = str(user.pk)
+        store[BACKEND_SESSION_KEY] = "fengsui.people.accounts.backend.Backend"
+        store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        store.create()
+        return {"sessionid": store.session_key}
+
+    return make
+
+
+class Reader:
+    """The events of one open stream, as they come."""
+
+    def __init__(self, response: httpx.Response):
+        self.lines = response.aiter_lines()
+        self.events: list[dict] = []
+
+    async def next(self, seconds: float = 5, beats: bool = False) -> dict:
+        """The next event: name, id and data; beats are skipped unless asked for."""
+        while True:
+            event = await asyncio.wait_for(self._read(), seconds)
+            if beats or event["event"] != "beat":
+                return event
+
+    async def _read(self) -> dict:
+        event: dict = {"event": "message", "id": None, "data": None}
+        async for line in self.lines:
+            if not line:
+                if event["data"] is not None:
+                    return event
+                continue
+            name, _, value = line.partition(":")
+            if name in ("event", "id", "data"):
+                event[name] = value.strip()
+        raise EOFError
+
+
+@asynccontextmanager
+async def listening(url, cookies, query="topics=alarms,loops", last=None):
+    headers = {"Last-Event-ID": str(last)} if last is not None else {}
+    async with (
+        httpx.AsyncClient(cookies=cookies, timeout=None) as client,
+        client.stream("GET", f"{url}?{query}", headers=headers) as response,
+    ):
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["x-accel-buffering"] == "no"
+        reader = Reader(response)
+        reader.hello = await reader.next()
+        assert reader.hello["event"] == "hello"
+        yield reader
+
+
+@asynccontextmanager
+async def publisher(nats_url):
+    client = await bus.connect(nats_url, "test")
+    await bus.ensure(client, 1 << 28)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def say(client, path, subject="live.alarm", **more):
+    ack = await client.jetstream().publish(
+        subject, json.dumps({"type": subject.split(".")[1], "org_path": path, **more}).encode()
+    )
+    return ack.seq
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+def test_an_event_arrives_with_the_sequence_of_the_stream_as_id(server, world, session, nats_url):
+    cookies = session(world.officer)
+
+    async def scene():
+        async with publisher(nats_url) as client, listening(server, cookies) as reader:
+            seq = await say(client, world.plant_org.path, key="1:2")
+            event = await reader.next()
+            assert (event["event"], event["id"]) == ("alarm", str(seq))
+            assert json.loads(event["data"])["key"] == "1:2"
+
+    run(scene())
+
+
+def test_nobody_hears_what_happens_outside_their_organisations(server, world, session, nats_url):
+    officer, stranger = session(world.officer), session(world.stranger)
+
+    async def scene():
+        async with (
+            publisher(nats_url) as client,
+            listening(server, officer) as ours,
+            listening(server, stranger) as theirs,
+        ):
+            await say(client, world.plant_org.path, n=1)
+            await say(client, world.jingzhou.path, n=2)
+            await say(client, "", n=3)
+            await say(client, world.hubei.path, n=4)
+            await say(client, world.plant_org.path, n=5)
+            assert [json.loads((await ours.next())["data"])["n"] for _ in range(2)] == [1, 5]
+            assert json.loads((await theirs.next())["data"])["n"] == 2
+
+    run(scene())
+
+
+def test_only_the_topics_asked_for(server, world, session, nats_url):
+    cookies = session(world.officer)
+
+    async def scene():
+        async with publisher(nats_url) as client, listening(server, cookies, "topics=loops") as reader:
+            await say(client, world.plant_org.path, n=1)
+            await say(client, world.plant_org.path, "live.loop", n=2)
+            event = await reader.next()
+            assert (event["event"], json.loads(event["data"])["n"]) == ("loop", 2)
+
+    run(scene())
+
+
+def test_a_cut_is_resumed_where_it_was_and_nothing_is_missed(server, world, session, nats_url):
+    cookies = session(world.officer)
+
+    async def scene():
+        async with publisher(nats_url) as client:
+            async with listening(server, cookies) as reader:
+                await say(client, world.plant_org.path, n=0)
+                last = (await reader.next())["id"]
+            for n in range(1, 6):
+                await say(client, world.plant_org.path, n=n)
+            async with listening(server, cookies, last=last) as reader:
+                assert reader.hello["id"] == last  # a second cut, right now, would lose nothing either
+                assert [json.loads((await reader.next())["data"])["n"] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+    run(scene())
+
+
+def test_a_place_that_is_gone_is_answered_with_reset(server, world, session, nats_url):
+    cookies = session(world.officer)
+
+    async def scene():
+        async with publisher(nats_url) as client:
+            await say(client, world.plant_org.path)
+            for last in (1_000_000_000, 0):
+                async with listening(server, cookies, last=last) as reader:
+                    event = await reader.next()
+                    assert event["event"] == ("reset" if last else "alarm")
+
+    run(scene())
+
+
+def test_a_page_that_reads_too_slowly_is_told_to_start_afresh(server, world, session, nats_url, monkeypatch):
+    cookies = session(world.officer)
+    monkeypatch.setattr(hubs.hub().events, "_most", 5)
+
+    async def scene():
+        async with publisher(nats_url) as client, listening(server, cookies) as reader:
+            js = client.jetstream()
+            body = json.dumps(
+                {"type": "alarm", "org_path": world.plant_org.path, "fill": "x" * 300_000}
+            ).encode()
+            for _ in range(60):
+                await js.publish("live.alarm", body)
+            names = []
+            while "reset" not in names:
+                names.append((await reader.next())["event"])
+            assert len(names) < 60
+            seq = await say(client, world.plant_org.path, n=1)
+            while (event := await reader.next())["id"] != str(seq):
+                pass
+            assert event["event"] == "alarm"
+
+    run(scene())
+
+
+def test_telemetry_frames_come_by_lease_and_only_of_sites_in_sight(server, world, session, nats_url):
+    cookies = session(world.officer)
+    site, other = world.site.pk, world.other_site.pk
+
+    async def scene():
+        async with publisher(nats_url) as client:
+            leases = await client.subscribe("live.watch")
+            async with listening(server, cookies, "topics=alarms&sites=tep-1,jz-1") as reader:
+                lease = json.loads((await leases.next_msg(timeout=5)).data)
+                assert lease["site_ids"] == [site]
+                assert lease["seconds"] >= 10
+                frame = {"t_ms": 1, "ids": [1], "time_ms": [1], "v": [2.5], "q": [0]}
+                await client.publish(f"live.readings.{other}", json.dumps({"site": other, **frame}).encode())
+                await client.publish(f"live.readings.{site}", json.dumps({"site": site, **frame}).encode())
+                event = await reader.next()
+                assert (event["event"], event["id"]) == ("readings", None)
+                assert json.loads(event["data"])["site"] == site
+            await asyncio.sleep(0.2)
+            assert site not in hubs.hub()._watched
+
+    run(scene())
+
+
+def test_a_stream_ends_when_the_session_does(server, world, session, monkeypatch):
+    monkeypatch.setattr(stream, "CHECK_S", 0.2)
+    monkeypatch.setattr(stream, "BEAT_S", 0.1)
+    cookies = session(world.officer)
+
+    async def scene():
+        async with listening(server, cookies) as reader:
+            await asyncio.to_thread(SessionStore(cookies["sessionid"]).delete)
+            assert (await reader.next())["event"] == "end"
+
+    run(scene())
+
+
+def test_a_right_that_is_taken_away_is_felt_by_an_open_stream(server, world, session, nats_url, monkeypatch):
+    monkeypatch.setattr(stream, "CHECK_S", 0.2)
+    monkeypatch.setattr(stream, "BEAT_S", 0.1)
+    cookies = session(world.officer)
+
+    async def scene():
+        async with publisher(nats_url) as client, listening(server, cookies) as reader:
+            await say(client, world.plant_org.path, n=1)
+            assert json.loads((await reader.next())["data"])["n"] == 1
+            move = Membership.objects.filter(user=world.officer)
+            await asyncio.to_thread(move.update, org=world.jingzhou)
+            await asyncio.sleep(1)
+            await say(client, world.plant_org.path, n=2)
+            await say(client, world.jingzhou.path, n=3)
+            assert json.loads((await reader.next())["data"])["n"] == 3
+
+    run(scene())
+
+
+def test_a_quiet_stream_beats_and_its_place_moves_on(server, world, session, nats_url, monkeypatch):
+    monkeypatch.setattr(stream, "BEAT_S", 0.2)
+    cookies = session(world.officer)
+
+    async def scene():
+        async with publisher(nats_url) as client, listening(server, cookies) as reader:
+            seq = await say(client, world.jingzhou.path)  # not for this user
+            while (event := await reader.next(beats=True))["id"] != str(seq):
+                assert event["event"] == "beat"
+            assert json.loads(event["data"])["connected"] is True
+
+    run(scene())
+
+
+@pytest.mark.parametrize("cookies", [{}, {"sessionid": "nonsense"}])
+def test_without_a_session_there_is_no_stream(server, db, cookies):
+    response = httpx.get(server, cookies=cookies)
+    assert response.status_code == 401
+    assert response.json()["code"] == "show.not_logged_in"
+
+
+def test_two_hundred_pages_hear_within_a_second_and_hold_no_database_connection(
+    server, world, session, nats_url, monkeypatch
+):
+    from django.db import connection
+
+    monkeypatch.setattr(stream, "STREAMS_MAX", 1000)
+    cookies = session(world.officer)
+
+    async def scene():
+        async with (
+            publisher(nats_url) as client,
+            httpx.AsyncClient(
+                cookies=cookies, timeout=None, limits=httpx.Limits(max_connections=None)
+            ) as browser,
+        ):
+            ready, done = asyncio.Semaphore(0), []
+
+            async def page():
+                async with browser.stream("GET", f"{server}?topics=alarms") as response:
+                    reader = Reader(response)
+                    assert (await reader.next(20))["event"] == "hello"
+                    ready.release()
+                    for _ in range(20):
+                        event = await reader.next(20)
+                        assert event["event"] == "alarm"
+                    done.append(time.monotonic())
+
+            pages = [asyncio.create_task(page()) for _ in range(200)]
+            for _ in pages:
+                await asyncio.wait_for(ready.acquire(), 30)
+            held = await asyncio.to_thread(_connections, connection.settings_dict["NAME"])
+            assert held <= 10
+            started = time.monotonic()
+            for n in range(20):
+                await say(client, world.plant_org.path, n=n)
+            await asyncio.gather(*pages)
+            print(f"20 events to 200 pages: {max(done) - started:.2f} s")
+            assert max(done) - started < 5
+
+    run(scene())
+
+
+def _connections(name: str) -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name])
+        count = cursor.fetchone()[0]
+    connection.close()
+    return count
+
+
+def test_the_stream_comes_back_after_the_bus_was_away(world):
+    """The hub keeps trying when nobody answers, and says that it is not connected."""
+    hub = hubs.Hub("nats://127.0.0.1:1")
+    with pytest.raises(hubs.NotConnected):
+        hub.ask("latest.0", b"", 0.1)
+    assert not hub.is_connected
+    hub.stop()
+    hub.join(10)
+    assert not hub._thread.is_alive()

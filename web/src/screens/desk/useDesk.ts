@@ -1,0 +1,107 @@
+/** What desk and wall share: who is here, the stream, the alarms, the sites, and the bell. */
+
+import { computed, ref, shallowRef } from "vue";
+import type { AlarmSite } from "@/map/onemap";
+import { unitOf, useAlarms } from "@/lib/alarms";
+import { get, type Alarm, type Frame, type Loop, type Me } from "@/lib/api";
+import { named, useWords } from "@/lib/i18n";
+import { useLive } from "@/lib/live";
+import { number } from "@/lib/format";
+import { useSites } from "./useSites";
+import { useTimeline, type SpanName } from "./useTimeline";
+
+export const TOPICS = ["alarms", "loops", "sites"] as const;
+/** The most readings of one burst that the map waits for. */
+const MAP_SETTLES_MS = 1_500;
+
+export interface DeskEvents {
+  onAlarm?: (alarm: Alarm) => void;
+  onLoop?: (loop: Loop) => void;
+  onFrame?: (frame: Frame) => void;
+}
+
+export function useDesk(events: DeskEvents = {}, span?: SpanName) {
+  const { t } = useWords();
+  const me = shallowRef<Me | null>(null);
+  const announced = ref("");
+  const alarms = useAlarms((alarm) => {
+    timeline.add(alarm);
+    if (alarm.priority === 1) announced.value = sentence(alarm);
+  });
+  const sites = useSites();
+  const timeline = useTimeline(span);
+  const live = useLive();
+
+  function sentence(alarm: Alarm): string {
+    return t("desk.newRed", {
+      site: named(alarm.site),
+      stream: named(alarm.datastream),
+      kind: t(`kind.${alarm.kind}`),
+      value: `${number(alarm.raised_value, alarm.datastream.decimals)} ${unitOf(alarm)}`,
+    });
+  }
+
+  async function loadMe(): Promise<void> {
+    try {
+      me.value = await get<Me>("me");
+    } catch {
+      /* the queue says what is wrong; without it nobody is refused anything the server would allow */
+    }
+  }
+
+  function loadAll(): void {
+    void alarms.load();
+    void sites.load();
+    void timeline.load();
+  }
+
+  let isFirst = true;
+  live.on("hello", () => {
+    if (isFirst) void alarms.load(); // what was raised between the first load and the stream's start
+    else sites.loadSoon(200);
+    isFirst = false;
+  });
+  live.on("reset", loadAll);
+  live.on<Alarm>("alarm", (alarm) => {
+    alarms.apply(alarm);
+    sites.loadSoon(MAP_SETTLES_MS);
+    events.onAlarm?.(alarm);
+  });
+  live.on<Loop>("loop", (loop) => events.onLoop?.(loop));
+  live.on("site", () => sites.loadSoon(MAP_SETTLES_MS));
+  live.on<Frame>("readings", (frame) => events.onFrame?.(frame));
+
+  const alarmSites = computed<AlarmSite[]>(() => {
+    const bySite = new Map<string, AlarmSite>();
+    for (const alarm of alarms.shown.value) {
+      const isUnacked = alarm.state.endsWith("unacked");
+      const held = bySite.get(alarm.site.code);
+      if (!held) {
+        const { code, lon, lat } = alarm.site;
+        bySite.set(code, { code, name: named(alarm.site), lon, lat, level: alarm.priority, isUnacked, count: 1 });
+        continue;
+      }
+      held.count++;
+      if (alarm.priority < held.level) [held.level, held.isUnacked] = [alarm.priority, isUnacked];
+      else if (alarm.priority === held.level) held.isUnacked ||= isUnacked;
+    }
+    return [...bySite.values()];
+  });
+
+  function may(action: string, orgPath: string): boolean {
+    if (!me.value) return true; // unknown: let the server say
+    return (me.value.may[action] ?? []).some((path) => orgPath.startsWith(path));
+  }
+
+  /** The state of the stream as a badge says it. */
+  const instead = computed<"connecting" | "ended" | null>(() => {
+    if (live.state.value === "ended") return "ended";
+    return live.state.value === "connecting" && live.heardMs.value === null ? "connecting" : null;
+  });
+
+  void loadMe();
+  loadAll();
+  live.want(TOPICS);
+
+  return { me, alarms, sites, timeline, live, alarmSites, announced, instead, may, loadAll };
+}
