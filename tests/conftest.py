@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings as _hypothesis
 
 _hypothesis.register_profile(
@@ -110,6 +111,19 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("platform"))
         if "clean_bus" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("readings-stream"))  # one stream: one test at a time
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A test leaves the logging of its process as it was: loggers made by it would write to its captured, closed
+    standard error in every test after it."""
+    before = structlog.get_config()["processors"]
+    result = yield
+    if structlog.get_config()["processors"] is not before:
+        pytest.fail(
+            f"{item.nodeid} configured structlog for the whole process: do that in a process of its own"
+        )
+    return result
 
 
 @pytest.fixture

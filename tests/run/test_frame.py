@@ -25,10 +25,12 @@ CONFIRM = "404000000101180d11160a14000000000000060504030201000003842323"
 
 
 def ran(capsys, *arguments: str) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as done:
-        cli.main(["frame", *arguments])
+    try:
+        code = cli.run(["frame", *arguments])
+    except SystemExit as wrong_use:
+        code = wrong_use.code
     captured = capsys.readouterr()
-    return done.value.code, captured.out + captured.err
+    return code, captured.out + captured.err
 
 
 def decoded(protocol: str, *lines: object) -> list[dict]:

@@ -34,23 +34,31 @@ COMMANDS = {
 }
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run one command and exit with its code: 0 done, 1 the answer is no, 2 wrong use."""
-    argv = sys.argv[1:] if argv is None else argv
-    name = argv[0] if argv else ""
-    if name not in COMMANDS:
-        print(_usage(), file=sys.stdout if name in ("-h", "--help", "help") else sys.stderr)
-        sys.exit(0 if name in ("-h", "--help", "help") else 2)
+def main() -> None:
+    """The program: logs of this process go to standard error; ends with the code of the command."""
     try:
         logs.setup(settings.value("FENGSUI_LOG_LEVEL"))
-        module = importlib.import_module(COMMANDS[name])
-        parser = argparse.ArgumentParser(prog=f"fengsui {name}", description=module.HELP)
-        module.add_arguments(parser)
-        sys.exit(module.run(parser.parse_args(argv[1:])))
+        sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+
+
+def run(argv: list[str]) -> int:
+    """One command in this process, whose logging it leaves alone: 0 done, 1 the answer is no, 2 wrong use.
+
+    Raises SystemExit for options that do not fit.
+    """
+    name = argv[0] if argv else ""
+    if name not in COMMANDS:
+        asked = name in ("-h", "--help", "help")
+        print(_usage(), file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    module = importlib.import_module(COMMANDS[name])
+    parser = argparse.ArgumentParser(prog=f"fengsui {name}", description=module.HELP)
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(argv[1:])))
 
 
 def _usage() -> str:
