@@ -19,7 +19,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # forbid that by this variable, and then every process compiles everything anew: three times the CPU to start a role.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup spark run test test-spark check pure live browser golden pictures bench docs lock clean runtime system-packages
+CHECKS := check-format check-types check-imports check-texts check-migrations check-web
+
+.PHONY: help $(CHECKS) setup spark run test test-spark check pure live browser golden pictures bench docs lock clean runtime system-packages
 
 help:
 	@head -2 Makefile | cut -c3-
@@ -88,12 +90,25 @@ test-spark: setup spark
 	@$(PYTEST) -n 0 tests/spark
 
 check: setup
+	@$(MAKE) --no-print-directory -j --output-sync=target $(CHECKS)
+
+check-format:
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
+
+check-types:
 	@$(BIN)/mypy
+
+check-imports:
 	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 6
+
+check-texts:
 	@$(BIN)/python tools/translations.py check
+
+check-migrations:
 	@$(BIN)/python tools/check_migrations.py
+
+check-web:
 	@npm --prefix web run --silent check
 
 pure: setup
