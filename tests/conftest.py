@@ -17,6 +17,10 @@ import pytest
 import structlog
 from hypothesis import settings as _hypothesis
 
+from fengsui.run import nats, postgres
+from tests import prepared
+from tests.prepared import free_port
+
 _hypothesis.register_profile(
     "fengsui", deadline=None, print_blob=True
 )  # machines are shared: time is no verdict
@@ -24,12 +28,6 @@ _hypothesis.load_profile("fengsui")
 
 _started: list[tuple[subprocess.Popen, int]] = []
 _home: Path | None = None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(condition, seconds: float = 20, what: str = "a condition") -> None:
@@ -55,43 +53,28 @@ def pytest_unconfigure(config):
 
 
 def _start_postgres(home: Path) -> None:
-    from fengsui.run import postgres
-
     port = free_port()
-    postgres.initialise(home / "postgres", "test", sync=False)
+    prepared.put(home)
     command = postgres.command(
-        home / "postgres", port, fsync="off", full_page_writes="off", max_connections="400"
+        home / "postgres", port, max_connections="400"
     )  # several test processes, each with roles of its own
     log = (home / "postgres.log").open("wb")
     _started.append((subprocess.Popen(command, stdout=log, stderr=log), signal.SIGINT))
-    url = f"postgresql://fengsui:test@127.0.0.1:{port}/fengsui"
-    _answers(lambda: postgres.create_database(url), home / "postgres.log")
+    url = f"postgresql://fengsui:{prepared.PASSWORD}@127.0.0.1:{port}/fengsui"
+    prepared.until(lambda: prepared.become_template(url), home / "postgres.log")
     os.environ["FENGSUI_DATABASE_URL"] = url
 
 
 def _start_nats(home: Path) -> None:
-    from fengsui.run import nats
-
     port, mqtt = free_port(), free_port()
     conf = home / "nats.conf"
     conf.write_text(nats.configuration(home / "nats", port, "test", mqtt=f"127.0.0.1:{mqtt}", sync=False))
     log = (home / "nats.log").open("wb")
     command = [str(nats.binary()), "-c", str(conf)]
     _started.append((subprocess.Popen(command, stdout=log, stderr=log), signal.SIGTERM))
-    _answers(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), home / "nats.log")
+    prepared.until(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), home / "nats.log")
     os.environ["FENGSUI_NATS_URL"] = f"nats://fengsui:test@127.0.0.1:{port}"
     os.environ["FENGSUI_MQTT_PORT"] = str(mqtt)
-
-
-def _answers(attempt, log: Path, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return attempt()
-        except Exception as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{log.name}: {error}\n{log.read_text()[-2000:]}") from error
-            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -134,12 +117,42 @@ def fengsui_home(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
-    """Tests empty tables between themselves; the audit trail would refuse that."""
+def django_db_modify_db_settings(django_db_modify_db_settings):
+    """The test database is a copy of the prepared one: migrations find nothing to do."""
     from django.db import connection
 
+    connection.settings_dict["TEST"]["TEMPLATE"] = prepared.TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """A test that commits leaves the tables as it found them: what a fresh database has, and nothing else.
+
+    Django's own way truncates every table and installs anew what belongs to it; deleting takes a tenth of that.
+    """
+    from django.db import connection, transaction
+    from django.test import TransactionTestCase
+
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_untruncated")
+        names = set(connection.introspection.django_table_names(only_existing=True, include_views=False))
+        names.remove("changes_change")  # counters only rise: who remembers one sees that all was changed
+        cursor.execute("CREATE SCHEMA fresh")
+        empty = [
+            "UPDATE changes_change SET number = number + 1",
+            *(f'DELETE FROM "{name}"' for name in names),
+        ]
+        for name in names:
+            cursor.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")')
+            if cursor.fetchone()[0]:
+                cursor.execute(f'CREATE TABLE fresh."{name}" AS TABLE "{name}"')
+                empty.append(f'INSERT INTO "{name}" SELECT * FROM fresh."{name}"')
+    script = ";".join(["SET LOCAL session_replication_role = replica", *empty])  # no triggers, any order
+
+    def restore(_self):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(script)
+
+    TransactionTestCase._fixture_teardown = restore
 
 
 # Here and in every process that a test starts: compiled once is enough, and containers often forbid it (see Makefile).
@@ -166,6 +179,7 @@ def platform(tmp_path_factory):
     from fengsui.run.scratch import Scratch
 
     made = Scratch(tmp_path_factory.mktemp("platform") / "var")
+    prepared.put(made.home)
     made.up("--demo")
     yield made
     assert made.stop() == 0, made.said()

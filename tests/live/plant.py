@@ -16,6 +16,7 @@ import psycopg
 
 from fengsui.base.batch import Batch, encode
 from fengsui.run.scratch import Scratch
+from tests import prepared
 from tests.conftest import wait_until
 
 REGISTRY = """
@@ -50,7 +51,7 @@ class Plant:
         home.parent.mkdir(parents=True, exist_ok=True)
         self.made = Scratch(home, FENGSUI_LOG_LEVEL="info", **settings)
         self.home = home
-        home.mkdir()
+        prepared.put(home)
         self.log = home / "pipeline.log"
         self.pipeline: subprocess.Popen | None = None
         own = settings.get("FENGSUI_NATS_URL", "")
@@ -62,8 +63,6 @@ class Plant:
         )
         try:
             wait_until(self._database_answers, 60, "the database answers")
-            done = self.made.run("migrate")
-            assert done.returncode == 0, done.stderr
         except BaseException:
             self.close()
             raise
@@ -112,7 +111,7 @@ class Plant:
         return self.pipeline.wait(20)
 
     def roles(self, name: str = "pipeline") -> list[dict]:
-        return [r for r in self.made.status()["roles"] if r["role"] == name]
+        return [r for r in self.made.roles() if r["role"] == name]
 
     def restart_db(self) -> None:
         self.db.send_signal(signal.SIGKILL)

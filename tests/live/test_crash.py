@@ -61,6 +61,5 @@ def test_kill_9_of_everything_at_once_loses_and_doubles_nothing(plant):
 
 def is_back(plant: Scratch, role: str, old_pid: int) -> bool:
     return any(
-        r["role"] == role and r["ready"] and r.get("pid") not in (None, old_pid)
-        for r in plant.status()["roles"]
+        r["role"] == role and r["ready"] and r.get("pid") not in (None, old_pid) for r in plant.roles()
     )

@@ -11,6 +11,7 @@ import pytest
 
 from fengsui.run.benches.disk import Disk, missing
 from fengsui.run.scratch import Scratch
+from tests import prepared
 from tests.live import works
 
 CUTS = 2
@@ -27,6 +28,7 @@ class Site:
         (folder / "regions").mkdir()
         self.made = Scratch(folder / "home", FENGSUI_REGIONS=str(folder / "regions"))
         try:
+            prepared.put(folder / "home", durable=True)
             works.load(self.made)
         except BaseException:
             self.close()

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from fengsui.run.scratch import Scratch
+from tests import prepared
 from tests.conftest import wait_until
 from tests.live import town as towns
 
@@ -80,6 +81,7 @@ def traced(tmp_path_factory, collector):
         FENGSUI_OTEL_EVERY="1",
         FENGSUI_EPOCH_MS="500",
     )
+    prepared.put(made.home)
     made.up()
     yield made
     assert made.stop() == 0, made.said()

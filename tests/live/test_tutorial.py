@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fengsui.run.scratch import Scratch
+from tests import prepared
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
@@ -48,6 +49,7 @@ def matches(line: str, output: list[str]) -> bool:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
     made = Scratch(tmp_path_factory.mktemp("tutorial") / "var", FENGSUI_REGIONS=str(ROOT / "regions"))
+    prepared.put(made.home)
     made.up("--demo")
     yield made
     assert made.stop() == 0, made.said()

@@ -21,6 +21,7 @@ import psycopg
 from fengsui.run.benches import pack
 from fengsui.run.benches.load import Load, Sender
 from fengsui.run.scratch import Scratch
+from tests import prepared
 from tests.conftest import wait_until
 
 SITES, DATASTREAMS, PERIOD_S = 5, 25, 0.1
@@ -31,6 +32,7 @@ NAMES = [f"s{number:04d}" for number in range(SITES)]  # the last one speaks MQT
 def start(regions: Path, home: Path, **settings: str) -> Scratch:
     """A platform of its own with the works; ``regions`` is an empty folder that stays there."""
     made = Scratch(home, FENGSUI_REGIONS=str(regions), **settings)
+    prepared.put(home)
     load(made)
     return made
 
@@ -167,7 +169,7 @@ def database(made: Scratch) -> psycopg.Connection[Any]:
 
 
 def drained(made: Scratch) -> bool:
-    roles = {role["role"]: role for role in made.status()["roles"]}
+    roles = {role["role"]: role for role in made.roles()}
     bus = roles.get("bus", {})
     return (
         bool(bus.get("ready")) and bus["lag"].get("messages") == 0 and all(r["ready"] for r in roles.values())
@@ -176,7 +178,7 @@ def drained(made: Scratch) -> bool:
 
 def check(made: Scratch, devices: Devices, least: int = 50) -> None:
     """After devices have stopped: nothing with a yes is lost, nothing is doubled, the ledger balances."""
-    wait_until(lambda: drained(made), 90, f"the bus is empty and every role is up: {made.status()}")
+    wait_until(lambda: drained(made), 90, f"the bus is empty and every role is up: {made.roles()}")
     in_history = stored(made)
     for sender in devices.senders:
         assert len(sender.accepted) >= least, f"{sender.site} was hardly heard"

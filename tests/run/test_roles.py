@@ -1,5 +1,6 @@
 """Roles: started, watched, restarted, stopped; every refusal is one clear line."""
 
+import json
 import os
 import shutil
 import signal
@@ -127,7 +128,9 @@ def test_an_unknown_command_lists_the_commands(platform):
 def test_up_restarts_what_dies_and_leaves_nothing_behind(platform):
     shutil.rmtree(platform.home, ignore_errors=True)
     platform.up()
-    assert platform.status()["ok"]
+    assert platform.is_well()
+    asked = platform.run("status", "--json")
+    assert (asked.returncode, json.loads(asked.stdout)["ok"]) == (0, True)
     second = platform.run("up")
     assert second.returncode == 3
     assert "fengsui is running on" in second.stderr
@@ -136,13 +139,13 @@ def test_up_restarts_what_dies_and_leaves_nothing_behind(platform):
         os.kill(pid, signal.SIGKILL)
         wait_until(
             lambda role=role, pid=pid: any(
-                r["role"] == role and r["ready"] and r.get("pid") != pid for r in platform.status()["roles"]
+                r["role"] == role and r["ready"] and r.get("pid") != pid for r in platform.roles()
             ),
             60,
             f"{role} is back",
         )
         assert f"{role:<10} down      killed by signal 9; starts again in 0.5 s" in platform.said()
-    wait_until(lambda: platform.status()["ok"], 60, "all roles are up again")
+    wait_until(platform.is_well, 60, "all roles are up again")
     assert platform.stop() == 0
     wait_until(lambda: not platform.processes(), 5, "nothing is left running")
     assert platform.said().rstrip().endswith("stopped")

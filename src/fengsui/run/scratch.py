@@ -1,6 +1,6 @@
 """A whole Fengsui of its own, for tests, pictures and benchmarks: roles as processes, free ports, its own folder."""
 
-import json
+import asyncio
 import os
 import signal
 import socket
@@ -9,6 +9,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import nats.errors
+
+from fengsui.run import status
 
 PORTS = (
     "FENGSUI_PORT",
@@ -104,12 +108,27 @@ class Scratch:
         files = sorted((self.home / "logs").glob("*.log"))
         return "\n".join(f"== {f.name}\n{f.read_text(errors='replace')[-1500:]}" for f in files)
 
-    def status(self) -> dict[str, Any]:
-        done = self.run("status", "--json")
-        return dict(json.loads(done.stdout)) if done.stdout else {"ok": False, "roles": []}
+    def roles(self) -> list[dict[str, Any]]:
+        """What ``fengsui status`` lists, asked from this process: a process only to ask costs half a second."""
+        own = {role for role, name in status.OWN.items() if self.env.get(name)}
+        try:
+            return status.complete(asyncio.run(status.ask(self.nats_url())), own)
+        except (OSError, TimeoutError, nats.errors.Error):  # no bus now, or one that went in between
+            return status.complete([], own)
+
+    def is_well(self) -> bool:
+        """Every expected role answers and is ready."""
+        return status.healthy(self.roles())
 
     def pid_of(self, role: str) -> int:
-        return next(int(r["pid"]) for r in self.status()["roles"] if r["role"] == role and "pid" in r)
+        return next(int(r["pid"]) for r in self.roles() if r["role"] == role and "pid" in r)
+
+    def nats_url(self) -> str:
+        """Where its bus answers.  Raises FileNotFoundError before that has its secret."""
+        secret = self.home / "secrets" / "nats"
+        return self.env.get("FENGSUI_NATS_URL") or (
+            f"nats://fengsui:{secret.read_text().strip()}@127.0.0.1:{self.env['FENGSUI_NATS_PORT']}"
+        )
 
     def processes(self) -> list[int]:
         """Every process that belongs to this FENGSUI_HOME, by its environment or its command line."""

@@ -5,12 +5,17 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Collection
 from typing import Any
 
 from fengsui.run import settings
 from fengsui.stores.bus import connect, read_roles
 
 HELP = "which role is up, since when, and its lag"
+OWN = {
+    "bus": "FENGSUI_NATS_URL",
+    "db": "FENGSUI_DATABASE_URL",
+}  # what these settings name is not a role of ours
 EXPECTED = ("bus", "db", "gateway", "pipeline", "web", "worker")
 
 
@@ -28,25 +33,30 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _ask() -> list[dict[str, Any]]:
+    own = {role for role, name in OWN.items() if settings.value(name)}
     try:
-        client = await connect(settings.nats_url(), "status", wait_s=2)
+        return complete(await ask(settings.nats_url()), own)
     except TimeoutError as error:
         print(f"fengsui status: {error}", file=sys.stderr)
-        return complete([])
+        return complete([], own)
+
+
+async def ask(nats_url: str) -> list[dict[str, Any]]:
+    """What every role answers now on the bus at ``nats_url``.  Raises TimeoutError when there is no bus."""
+    client = await connect(nats_url, "status", wait_s=2)
     try:
-        return complete(await read_roles(client))
+        return await read_roles(client)
     finally:
         await client.close()
 
 
-def complete(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def complete(answers: list[dict[str, Any]], own: Collection[str] = ()) -> list[dict[str, Any]]:
     """The answers, and a row with ``ready`` false for each expected role that gave none.
 
-    Your own PostgreSQL or NATS has no role of ours; it is then not expected to answer.
+    A PostgreSQL or NATS of your ``own`` has no role of ours; it is not expected to answer.
     """
-    own = {"bus": settings.value("FENGSUI_NATS_URL"), "db": settings.value("FENGSUI_DATABASE_URL")}
     seen = {answer["role"] for answer in answers}
-    missing = [role for role in EXPECTED if role not in seen and not own.get(role)]
+    missing = [role for role in EXPECTED if role not in seen and role not in own]
     return sorted(
         [*answers, *({"role": role, "ready": False, "lag": {}} for role in missing)],
         key=lambda r: str(r["role"]),

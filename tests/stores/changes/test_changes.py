@@ -19,6 +19,7 @@ def things(transactional_db):
         yield cursor
         cursor.execute(operation.reverse_sql)
         cursor.execute("DROP TABLE changes_test_things")
+        cursor.execute("DELETE FROM changes_change WHERE name = 'test_things'")
 
 
 def test_a_statement_moves_the_counter_once_whatever_its_size(things):
@@ -55,14 +56,14 @@ def test_a_watch_that_knows_its_numbers_tells_at_the_first_look(things):
 
 def test_follow_yields_each_change():
     async def first() -> set[str]:
-        watch = ChangeWatch("test_things")
+        watch = ChangeWatch("test_followed")
         await watch.poll()
-        await asyncio.to_thread(changes.in_thread, changes.bump, ["test_things"])
+        await asyncio.to_thread(changes.in_thread, changes.bump, ["test_followed"])
         async for moved in watch.follow(every_s=0.01):
             return moved
         raise AssertionError
 
-    assert asyncio.run(asyncio.wait_for(first(), 10)) == {"test_things"}
+    assert asyncio.run(asyncio.wait_for(first(), 20)) == {"test_followed"}
 
 
 def test_names_that_are_not_words_are_refused():

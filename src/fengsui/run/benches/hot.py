@@ -68,7 +68,7 @@ def _until(done: Callable[[], bool], what: str) -> None:
 
 
 def _is_ready(made: Scratch) -> bool:
-    return any(r["role"] == "pipeline" and r["ready"] for r in made.status()["roles"])
+    return any(r["role"] == "pipeline" and r["ready"] for r in made.roles())
 
 
 # ---- in processes of their own --------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def _drained(made: Scratch) -> float:
     began = time.monotonic()
     while _waiting(made):
         if time.monotonic() - began > 300:
-            raise RuntimeError(f"the bus is not worked off: {made.status()}")
+            raise RuntimeError(f"the bus is not worked off: {made.roles()}")
         time.sleep(0.2)
     took = time.monotonic() - began
     done = made.run("ledger")
@@ -144,7 +144,7 @@ def _drained(made: Scratch) -> float:
 
 
 def _waiting(made: Scratch) -> int:
-    roles: dict[str, Any] = {role["role"]: role for role in made.status()["roles"]}
+    roles: dict[str, Any] = {role["role"]: role for role in made.roles()}
     return int(roles["bus"]["lag"]["messages"]) if roles.get("bus", {}).get("ready") else 1
 
 
