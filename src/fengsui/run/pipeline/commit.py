@@ -1,6 +1,7 @@
 """An epoch made true: segments and state on disk first, then one transaction that makes all of it count.
 
-Every step can be tried again: what is done is kept on the ``Pending`` and not done twice.
+The segments of one epoch may be written while the epoch before it is in its transaction.  Every step can be tried
+again: what is done is kept on the ``Pending`` and not done twice.
 """
 
 import os
@@ -55,7 +56,7 @@ class Pending:
 
 @dataclass(slots=True)
 class Committer:
-    """Commits the epochs of one partition, one after the other.  Runs in one thread."""
+    """Commits the epochs of one partition: ``write`` in one thread, ``book`` in one thread, each in their order."""
 
     catalogue: Catalogue
     home: Path
@@ -70,7 +71,15 @@ class Committer:
         return run_settings.states_folder()
 
     def commit(self, pending: Pending) -> None:
-        """Make it durable.  Raises OSError and DatabaseError, to be called again; Superseded, to stop."""
+        """Make it durable, all at once.  Raises what ``write`` and ``book`` raise."""
+        self.write(pending)
+        self.book(pending)
+
+    def write(self, pending: Pending) -> None:
+        """Put its segments on disk.  Raises OSError and DatabaseError, to be called again.
+
+        An epoch with rows that came behind asks history: what came before it must be booked by then.
+        """
         epoch = pending.epoch
         if pending.settled is None:
             pending.settled = settle(epoch, self._find_stored)
@@ -83,6 +92,9 @@ class Committer:
             if sum(w.rows for w in pending.written) != len(rows):
                 raise AssertionError("segments do not hold the rows of their epoch")
             count_written(epoch, rows)
+
+    def book(self, pending: Pending) -> None:
+        """Make what is written count, and the state.  Raises as ``write``, and Superseded, to stop."""
         if pending.state_file is None and pending.snapshot is not None:
             began = time.monotonic()
             stored = pending.snapshot.stored
@@ -113,12 +125,12 @@ class Committer:
             pending.tried = True
             with transaction.atomic():
                 claims.advance(self.claim, after)
-                self._write(pending, turn, heard)
+                self._book(pending, turn, heard)
         self.claim, self.open_spans = after, open_spans
         if heard:
             self._heard, self._heard_at = {}, time.monotonic()
 
-    def _write(self, pending: Pending, turn: spans.Turn, heard: dict[int, tuple[int, int]]) -> None:
+    def _book(self, pending: Pending, turn: spans.Turn, heard: dict[int, tuple[int, int]]) -> None:
         epoch = pending.epoch
         names = list(epoch.names)
         held = [*pending.settled.held]  # type: ignore[union-attr]

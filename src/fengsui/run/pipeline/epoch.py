@@ -16,7 +16,7 @@ from fengsui.govern.ledger.booking import Counts
 from fengsui.govern.quarantine.holding import HeldRows
 from fengsui.stores.history.rows import Rows
 
-MAX_ROWS = 1_000_000  # about 50 MB; a fuller epoch is committed before its time
+MAX_ROWS = 2_000_000  # about 100 MB; a fuller epoch is committed before its time
 
 
 @dataclass(slots=True)

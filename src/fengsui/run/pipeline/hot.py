@@ -31,24 +31,25 @@ InEngine = Callable[..., Awaitable[Any]]  # runs a function where the partition 
 
 
 class Hot:
-    """``_leaving`` is the epoch that is on its way to disk; whoever cuts the epoch sets it before, see ``cut``."""
+    """``_leaving`` are the epochs on their way to disk, oldest first; whoever cuts one adds it before, see ``cut``."""
 
     def __init__(self, nc: Client, number: int, partition: Partition, stream: Stream, in_engine: InEngine):
         self._nc, self._number = nc, number
         self._partition, self._stream, self._in_engine = partition, stream, in_engine
-        self._leaving: Epoch | None = None
+        self._leaving: tuple[Epoch, ...] = ()
         self._taken_at_ms = 0
         self.in_hand = False  # messages left the stream and are not in the epoch yet
         self._subscriptions: list[Any] = []
 
     def cut(self) -> Epoch:
         """Close the epoch of the partition and hold it until ``committed``.  Belongs into the engine's thread."""
-        self._leaving = self._partition.epoch  # before the next one begins: an asker looks there first
+        # before the next one begins: an asker looks there first
+        self._leaving = (*self._leaving, self._partition.epoch)
         return self._partition.close_epoch()
 
     def committed(self) -> None:
-        """The epoch that was cut last is listed in the catalogue."""
-        self._leaving = None
+        """The oldest epoch on its way is listed in the catalogue."""
+        self._leaving = self._leaving[1:]
 
     def took(self, arrived: Sequence[Arrived]) -> None:
         """The messages are in the epoch."""
@@ -79,7 +80,7 @@ class Hot:
     def _held(self) -> list[recent.Held]:
         """The epochs, oldest first.  The current one is looked up first: cut meanwhile it counts twice, never not."""
         now, leaving = self._partition.epoch, self._leaving
-        epochs = [now] if leaving is None or leaving is now else [leaving, now]
+        epochs = leaving if leaving and leaving[-1] is now else (*leaving, now)
         return [(list(e.rows), [b.rows for b in e.behind], list(e.names)) for e in epochs]
 
     def _as_of_ms(self) -> int:

@@ -1,9 +1,10 @@
 """The role itself: one loop that takes messages, and threads for what would hold it up.
 
-Threads: *engine* owns the partition in memory · *desk* records alarms at once, in order · *commit* writes epochs ·
-*loader* follows the registry and the rules · *keeper* merges segments and deletes by policy.  One commit is under way
-at a time; when it cannot finish because the database or the disk is away, the epoch in memory fills up to its bound and
-then nothing more is taken from the bus, until it can.
+Threads: *engine* owns the partition in memory · *desk* records alarms at once, in order · *write* puts epochs on disk
+and *commit* books them · *loader* follows the registry and the rules · *keeper* merges segments and deletes by policy.
+Two commits are under way at most, one being written while the one before is booked; when they cannot finish because the
+database or the disk is away, the epoch in memory fills up to its bound and then nothing more is taken from the bus,
+until they can.
 """
 
 import asyncio
@@ -49,6 +50,7 @@ T = TypeVar("T")
 AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
 RETRY_S = (0.1, 3.0)  # first and longest pause before the same thing is tried again
 TICK_S = 1.0
+COMMITS = 2  # under way at once
 SMALL_STATE = 4 << 20  # bytes: a state up to this size is written with every epoch
 LARGE_STATE_S = 10.0  # a larger one this often; the bus keeps the messages since
 EVENTS_WAITING = 200_000  # alarms that wait for the database before no more readings are taken
@@ -95,13 +97,13 @@ class Role:
         self.waiting_for = ""
         self._threads = {
             name: ThreadPoolExecutor(1, f"pipeline-{name}")
-            for name in ("engine", "desk", "commit", "loader", "keeper")
+            for name in ("engine", "desk", "write", "commit", "loader", "keeper")
         }
         self._exit = contextlib.AsyncExitStack()
         self._events: asyncio.Queue[list[EventRow]] = asyncio.Queue()
         self._some_recorded = asyncio.Event()
         self._changed: Configuration | None = None
-        self._commit: asyncio.Task[None] | None = None
+        self._commits: list[asyncio.Task[None]] = []  # under way, oldest first
         self._background: list[asyncio.Task[None]] = []
         self._state_at = time.monotonic()
         self._reconciled = False
@@ -151,8 +153,8 @@ class Role:
 
     async def close(self) -> None:
         self.lock.release()
-        if self._commit is not None and not self._commit.done():
-            self._commit.cancel()
+        for commit in self._commits:
+            commit.cancel()
         with contextlib.suppress(*BUS_ERRORS):
             await self._exit.aclose()
         for thread in self._threads.values():
@@ -296,8 +298,8 @@ class Role:
 
     def _raise_failures(self) -> None:
         """What went wrong beside the loop ends the role; nothing is acknowledged that was not finished."""
-        for task in (*self._background, self._commit):
-            if task is not None and task.done() and not task.cancelled() and (error := task.exception()):
+        for task in (*self._background, *self._commits):
+            if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
     def _due_at(self) -> float:
@@ -313,12 +315,12 @@ class Role:
 
     @property
     def _committing(self) -> bool:
-        return self._commit is not None and not self._commit.done()
+        return any(not commit.done() for commit in self._commits)
 
     async def _cut(self, with_state: bool = False) -> None:
-        """Begin to commit the epoch; waits for the commit before it."""
-        if self._commit is not None:
-            await self._commit
+        """Begin to commit the epoch; waits until one commit at most is under way."""
+        while len(self._commits) >= COMMITS:
+            await self._commits.pop(0)
         due = (
             with_state
             or self.committer.state_bytes <= SMALL_STATE
@@ -327,7 +329,15 @@ class Role:
         due = due and self.partition.seq >= self.claim.stream_seq  # else the state is behind what is booked
         pending = await self._in_engine(self._close_epoch, due)
         trace, self._trace = self._trace, ""
-        self._commit = asyncio.create_task(self._commit_epoch(pending, self._enqueued, trace), name="commit")
+        if pending.snapshot is not None:
+            self._state_at = time.monotonic()
+        before = self._commits[-1] if self._commits else None
+        commit = self._commit_epoch(pending, self._enqueued, before, trace)
+        self._commits.append(asyncio.create_task(commit, name="commit"))
+
+    async def _until_committed(self) -> None:
+        while self._commits:
+            await self._commits.pop(0)
 
     def _close_epoch(self, with_state: bool) -> Pending:
         epoch = self.hot.cut()
@@ -335,21 +345,28 @@ class Role:
         snapshot = self.partition.snapshot() if with_state else None
         return Pending(epoch, snapshot, self.partition.columns.path_of)
 
-    async def _commit_epoch(self, pending: Pending, events: int, trace: str = "") -> None:
-        await self._until_recorded(events)  # alarms first: a committed message is never judged again
-        began = time.monotonic()
+    async def _commit_epoch(
+        self, pending: Pending, events: int, before: asyncio.Task[None] | None, trace: str = ""
+    ) -> None:
+        if before is not None and pending.epoch.behind:
+            await before  # history is asked about rows that came behind, and must be whole
         with tracing.span("pipeline.commit", trace, readings=pending.epoch.size):
-            await self._patiently(
-                "database or disk", lambda: self._in("commit", self.committer.commit, pending), for_ever=True
-            )
+            taken = await self._do("write", self.committer.write, pending)
+            if before is not None:
+                await before
+            await self._until_recorded(events)  # alarms first: a committed message is never judged again
+            taken += await self._do("commit", self.committer.book, pending)
         self.claim = self.committer.claim
         self.hot.committed()
-        if pending.snapshot is not None:
-            self._state_at = time.monotonic()
-        taken = time.monotonic() - began
         self._commit_ms = round(taken * 1000)
         self.meter.committed(pending, taken)
         await self._acknowledge()
+
+    async def _do(self, thread: str, deed: Callable[[Pending], None], pending: Pending) -> float:
+        """A part of a commit, until it is done; returns how long it took."""
+        began = time.monotonic()
+        await self._patiently("database or disk", lambda: self._in(thread, deed, pending), for_ever=True)
+        return time.monotonic() - began
 
     async def _acknowledge(self) -> None:
         with contextlib.suppress(*BUS_ERRORS):  # they come again and are passed over
@@ -362,8 +379,7 @@ class Role:
             async with asyncio.timeout(STOP_WITHIN_S):
                 if not self.partition.epoch.is_empty or self.claim.state_seq < self.partition.seq:
                     await self._cut(with_state=True)
-                if self._commit is not None:
-                    await self._commit
+                await self._until_committed()
                 await self.nc.flush()
         except (TimeoutError, *BUS_ERRORS):
             log.warning("pipeline.stopped_early", partition=self.number, waiting_for=self.waiting_for)
@@ -511,8 +527,7 @@ class Role:
             return
         if self.partition.seq > self.claim.state_seq and self.partition.seq >= self.claim.stream_seq:
             await self._cut(with_state=True)
-        if self._commit is not None:
-            await self._commit
+        await self._until_committed()
         self._enqueue(
             await self._in_engine(
                 self.partition.adopt, found.columns, found.rules, found.policy, _now_ms(), found.stored

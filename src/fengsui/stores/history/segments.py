@@ -115,7 +115,9 @@ def write_segment(folder: Path, partition: int, tables: Iterable[pa.Table], leve
                 draft = (folder / path).with_name(f".{name}.draft")
                 file = draft.open("wb")
                 sink = Hashing(file)
-                writer = pq.ParquetWriter(sink, STORED, **form)
+                # a fresh one is small: encoded in memory it waits for no other thread of Python between two writes
+                memory = None if level else pa.BufferOutputStream()
+                writer = pq.ParquetWriter(memory or sink, STORED, **form)
                 beside = TierFiles(folder, str(path)) if level else None
             span.add(table)
             writer.write_table(packing.pack(table, steps=level > 0), row_group_size=group)
@@ -126,6 +128,8 @@ def write_segment(folder: Path, partition: int, tables: Iterable[pa.Table], leve
         if beside is not None:
             beside.finish()
         writer.close()
+        if memory is not None:
+            sink.write(memoryview(memory.getvalue()))
         file.flush()
         os.fsync(file.fileno())
         file.close()
