@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from nats.aio.client import Client
 
-from fengsui.run import child, django_setup, ports, settings, tracing
+from fengsui.run import child, django_setup, memory, ports, settings, tracing
 from fengsui.run import nats as bus_server
 from fengsui.run.metrics import door, exchange, roles
 from fengsui.run.metrics.samples import Sample, process
@@ -125,6 +125,7 @@ async def serve(host: str, port: int) -> None:
         await sessions.start()
         stack.push_async_callback(sessions.close)
         parts.append(lambda _intake: roles.doors(heartbeat.lag, mqtt, callout))
+        memory.settle()
         heartbeat.ready = True
         log.info("gateway.ready", host=host, port=port, instance=heartbeat.instance)
         try:

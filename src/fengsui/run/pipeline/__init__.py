@@ -14,6 +14,7 @@ from typing import Any
 
 from fengsui.run import settings
 
+KEPT_BYTES = 256 << 20  # of free memory
 HANGS_AFTER_MS = 10_000  # without a word within a transaction
 HELP = "readings from the bus: check, alarm, store"
 
@@ -73,7 +74,10 @@ def _leave_stuck_threads(code: int) -> None:
 
 
 def _spare_memory() -> None:
-    """Large columns come and go: give them back to the system instead of keeping them in many pools."""
+    """One pool for all threads, that keeps what an epoch needs: a page given back is a page to be zeroed again.
+
+    What one epoch lets go the next one asks for, several times a second; ``memory.give_back`` is for the rest.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     arena_max, trim_threshold, mmap_threshold = -8, -1, -3  # malloc.h of glibc
@@ -81,6 +85,6 @@ def _spare_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except AttributeError:  # another C library
         return
-    mallopt(arena_max, 2)
-    mallopt(trim_threshold, 8 << 20)
-    mallopt(mmap_threshold, 1 << 20)
+    mallopt(arena_max, 1)
+    mallopt(trim_threshold, KEPT_BYTES)
+    mallopt(mmap_threshold, 32 << 20)  # the most that glibc takes

@@ -204,6 +204,7 @@ class Role:
         self._enqueue(events)
         del found
         await self._in("loader", memory.give_back)
+        memory.settle()
         log.info(
             "pipeline.restored",
             partition=self.number,
