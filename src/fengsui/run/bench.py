@@ -28,10 +28,11 @@ BENCHES = (
     "api",
     "frames",
 )
+LONG = ("soak",)  # by name only: it says nothing in seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", default="all", choices=["list", "all", *BENCHES])
+    parser.add_argument("name", nargs="?", default="all", choices=["list", "all", *BENCHES, *LONG])
     parser.add_argument("--seconds", type=float, default=20, help="how long a measurement runs (default 20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--write", type=Path, help="also write a Markdown page")
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.name == "list":
-        for name in BENCHES:
+        for name in (*BENCHES, *LONG):
             print(f"{name:<8} {_module(name).ABOUT}")
         return 0
     results: dict[str, list[Figure]] = {}

@@ -131,15 +131,19 @@ class Scratch:
         )
 
     def processes(self) -> list[int]:
-        """Every process that belongs to this FENGSUI_HOME, by its environment or its command line."""
+        """Every process that belongs to this FENGSUI_HOME: by its environment or command line, or its parent's."""
         marks = (f"FENGSUI_HOME={self.home}".encode(), str(self.home).encode() + b"/")
-        found = []
+        found, parents = set(), {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 text = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
-                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                state, parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:2]
             except OSError:
                 continue
-            if state != "Z" and int(folder.name) != os.getpid() and any(m in text for m in marks):
-                found.append(int(folder.name))
-        return found
+            if state == "Z" or (number := int(folder.name)) == os.getpid():
+                continue
+            parents[number] = int(parent)
+            if any(mark in text for mark in marks):
+                found.add(number)
+        # a server process of PostgreSQL writes over what it was started with
+        return sorted(found | {number for number, parent in parents.items() if parent in found})
