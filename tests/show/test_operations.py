@@ -101,6 +101,25 @@ def test_the_page_asks_for_its_own_new_state_and_gets_only_that(world, open_as):
     assert "top-nav" not in wall
 
 
+def test_a_full_disk_is_said_on_operations_status_and_health(world, open_as, monkeypatch):
+    from fengsui.show.lists import roles
+    from fengsui.show.portal.pages import home
+
+    class Full:
+        def roles(self):
+            lag = {"disk_free": 50 << 20, "disk_least": 100 << 20}
+            return [{"role": "db", "instance": "1", "host": "db-1", "ready": True, "lag": lag}]
+
+    monkeypatch.setattr(roles, "hub", Full)
+    monkeypatch.setattr(home, "_asked", None)
+    client = open_as(world.officer, "en")
+    for path in ("/operations/", "/status/"):
+        html = client.get(path).content.decode().replace("\xa0", " ")
+        assert "A disk is full: 50.0 MB are free and 100.0 MB must stay so" in html, path
+    assert client.get("/healthz").json()["disk_full"] is True
+    monkeypatch.setattr(home, "_asked", None)
+
+
 def test_bars_fill_the_picture_and_show_the_smallest():
     made = bars([0, 1, 1000])
     assert (made.least, made.most, made.last) == (0, 1000, 1000)

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import structlog
 
-from fengsui.run import child, ports, postgres, settings
+from fengsui.run import child, ports, postgres, room, settings
 from fengsui.run.metrics import exchange
-from fengsui.stores.bus import Heartbeat, connect
+from fengsui.stores.bus import Heartbeat, Looker, connect
 
 HELP = "the embedded PostgreSQL 18"
 log = structlog.get_logger()
@@ -86,7 +86,12 @@ async def _beat(url: str) -> None:
     client = await connect(settings.nats_url(), "db", wait_s=3600)
     heartbeat = Heartbeat(client, "db")
     await heartbeat.start()
+    looker = room.looker(settings.home() / "postgres")
     await exchange.answer(client, heartbeat)
+    await asyncio.gather(looker.tell(client), _follow(url, heartbeat, looker))
+
+
+async def _follow(url: str, heartbeat: Heartbeat, looker: Looker) -> None:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(
@@ -99,7 +104,8 @@ async def _beat(url: str) -> None:
                             "SELECT count(*) FILTER (WHERE state = 'active') - 1, count(*) FROM pg_stat_activity"
                         )
                     ).fetchone()
-                    heartbeat.lag = {"active": row[0], "connections": row[1]} if row else {}
+                    active = {"active": row[0], "connections": row[1]} if row else {}
+                    heartbeat.lag = {**active, **looker.lag}
                     await connection.rollback()
                     await asyncio.sleep(5)
         except psycopg.Error:

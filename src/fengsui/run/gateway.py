@@ -130,6 +130,8 @@ async def serve(host: str, port: int) -> None:
         log.info("gateway.ready", host=host, port=port, instance=heartbeat.instance)
         try:
             while not listening.done():
+                with contextlib.suppress(*BUS_ERRORS):
+                    await mqtt.follow_room()
                 heartbeat.lag = await _lag(intake, mqtt, callout, sessions)
                 await asyncio.sleep(1)
         finally:
@@ -174,6 +176,7 @@ async def _lag(intake, mqtt, callout, sessions) -> dict[str, int]:  # type: igno
         "logins": callout.answered,
         "logins_refused": callout.refused,
         "sessions_ended": sessions.ended,
+        **({"disk_full": 1, "turned_away": intake.publisher.turned_away} if intake.room.full else {}),
     }
 
 

@@ -18,6 +18,7 @@ from fengsui.sense.gateways.publisher import Publisher
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import Registry
 from fengsui.sense.gateways.repeats import Repeats
+from fengsui.stores.bus import Room
 from fengsui.stores.changes import in_thread
 
 log = structlog.get_logger()
@@ -29,7 +30,8 @@ class Intake:
     """Made from a bus connection; ``app`` is the ASGI application for POST /api/v1/readings."""
 
     def __init__(self, nc: Client, instance: str = "") -> None:
-        self.registry, self.refusals = Registry(), Refusals()
+        self.registry, self.refusals, self.room = Registry(), Refusals(), Room()
+        self._nc = nc
         self.admission = Admission(self.registry)
         self.repeats = Repeats(self.admission.bounds)
         self.publisher = Publisher(
@@ -38,6 +40,7 @@ class Intake:
             settings.number("FENGSUI_GROUP_MS"),
             gateway=instance,
             message_bytes=settings.number("FENGSUI_MAX_MQTT_BYTES"),
+            room=self.room,
         )
         self.app = http.app(
             self.registry,
@@ -52,6 +55,7 @@ class Intake:
     async def start(self) -> None:
         """Read the registry and the policy, waiting for the database as long as it takes, then follow both."""
         self.refusals.start()
+        await self.room.start(self._nc)
         await asyncio.to_thread(repeats.warm_up)
         told = False
         while True:
@@ -72,6 +76,7 @@ class Intake:
             self._policy.cancel()
             await asyncio.gather(self._policy, return_exceptions=True)
         await self.publisher.close()
+        await self.room.close()
         await self.refusals.close()
         await self.registry.close()
 

@@ -1,14 +1,44 @@
 """Logs are events: one line of JSON each on standard error, or readable lines on a terminal."""
 
+import errno
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 
+class Patient:
+    """A stream whose writes are lost when the disk is full, instead of failing whoever had something to say."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            _require_full(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            _require_full(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _require_full(error: OSError) -> None:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+
+
 def setup(level: str = "info") -> None:
     """Send structlog and the standard library's logging to standard error."""
+    sys.stderr = cast(TextIO, Patient(sys.stderr))
     terminal = sys.stderr.isatty()
     renderer = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)

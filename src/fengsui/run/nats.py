@@ -59,7 +59,7 @@ def configuration(
     """The text of nats.conf.  ``mqtt`` is "host:port" of the MQTT listener; ``sync`` means every write is synced.
 
     ``store_bytes`` bounds all streams together.  Left to itself the server takes three quarters of what is free when
-    it starts and refuses our streams on a small disk; how full the disk may become is watched by ``run.room``.
+    it starts and refuses our streams on a small disk; how full the disk may become is watched by ``stores.bus.room``.
 
     MQTT publishes of QoS 2 are refused: the server forgets such a message before it is stored for delivery, so a
     crash between the two would lose what was confirmed.

@@ -242,11 +242,15 @@ class _Bus:
 
         partitions, group_ms = settings.number("FENGSUI_PARTITIONS"), settings.number("FENGSUI_GROUP_MS")
         self.publisher = Publisher(nc, partitions, group_ms)
+        self._nc, self._hears = nc, False
 
     async def send(self, plan: Plan, place: Place, time_ms: np.ndarray, value: np.ndarray) -> bool:
         from fengsui.sense.gateways import replay
         from fengsui.sense.gateways.publisher import Busy
 
+        if not self._hears:
+            self._hears = True
+            await self.publisher.room.start(self._nc)
         own = (
             value * place.factor + place.offset if (place.factor != 1).any() or place.offset.any() else value
         )
@@ -265,6 +269,7 @@ class _Bus:
         return True
 
     async def close(self) -> None:
+        await self.publisher.room.close()
         await self.publisher.close()
 
 

@@ -21,6 +21,7 @@ PORTS = (
     "FENGSUI_DATABASE_PORT",
     "FENGSUI_NATS_PORT",
 )
+SMALL = {"PYTHONUNBUFFERED": "1", "FENGSUI_MIN_FREE_BYTES": str(32 << 20)}
 
 # Chromium where there is no screen and no graphics card: the same picture on every machine.
 CHROMIUM = [
@@ -55,7 +56,7 @@ class Scratch:
         self.home = home
         clean = {k: v for k, v in os.environ.items() if not k.startswith("FENGSUI_")}
         ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
-        self.env = {**clean, **ports, "FENGSUI_HOME": str(home), "PYTHONUNBUFFERED": "1", **settings}
+        self.env = {**clean, **ports, "FENGSUI_HOME": str(home), **SMALL, **settings}
         self.url = f"http://127.0.0.1:{self.env['FENGSUI_PORT']}"
         self.gateway_url = f"http://127.0.0.1:{self.env['FENGSUI_GATEWAY_PORT']}"
         self.mqtt_port = int(self.env["FENGSUI_MQTT_PORT"])

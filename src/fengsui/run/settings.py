@@ -69,6 +69,9 @@ SETTINGS = {
         ),
         Setting("FENGSUI_MAX_EVIDENCE_BYTES", str(20 << 20), "largest evidence file on a loop"),
         Setting("FENGSUI_BUS_MAX_BYTES", str(8 << 30), "bus storage before writers are slowed"),
+        Setting(
+            "FENGSUI_MIN_FREE_BYTES", str(1 << 30), "free disk space below which no more readings are taken"
+        ),
         Setting("FENGSUI_DATA", "../shared/data", "folder of data sets that may not be shipped"),
         Setting("FENGSUI_REGIONS", "./regions", "folder of region packs"),
         Setting(

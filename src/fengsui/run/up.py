@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 
 from nats.aio.client import Client
 from nats.errors import Error
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
             _require_ports()
             return asyncio.run(Supervisor(args.region if args.demo else "").run())
     except (lock.AlreadyRunning, ports.PortBusy, ValueError) as error:
-        print(f"fengsui up: {error}", file=sys.stderr)
+        _print(f"fengsui up: {error}", file=sys.stderr)
         return 3
 
 
@@ -84,7 +85,7 @@ class Supervisor:
 
     async def run(self) -> int:
         child.on_stop_signals(self.stopping)
-        print(
+        _print(
             f"Fengsui starts in {settings.home()}; logs are in its folder logs. Ctrl-C stops it.", flush=True
         )
         try:
@@ -114,15 +115,15 @@ class Supervisor:
     async def _keep_alive(self, role: Role) -> None:
         log_path = _log_file(role.name)
         while not self.stopping.is_set():
-            with log_path.open("ab") as log:
+            with _open_log(log_path) as log:
                 role.process = await child.start(
                     [sys.executable, "-m", "fengsui.run", *role.command], out=log
                 )
-            role.started_at, role.ready = time.time(), False
+            role.started_at, role.ready = time.monotonic(), False
             code = await role.process.wait()
             if self.stopping.is_set():
                 return
-            role.deaths = 0 if time.time() - role.started_at > HEALTHY_AFTER_S else role.deaths + 1
+            role.deaths = 0 if time.monotonic() - role.started_at > HEALTHY_AFTER_S else role.deaths + 1
             wait_s = BACKOFF_S[min(role.deaths, len(BACKOFF_S)) - 1] if role.deaths else BACKOFF_S[0]
             how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
             said = _last_line(log_path)
@@ -154,7 +155,9 @@ class Supervisor:
                     if role.process is not None and role.process.pid in pids:
                         role.ready = True
                         self._say(
-                            role, "up", f"pid {role.process.pid}, after {time.time() - role.started_at:.1f} s"
+                            role,
+                            "up",
+                            f"pid {role.process.pid}, after {time.monotonic() - role.started_at:.1f} s",
                         )
             await asyncio.sleep(0.1 if waiting else 0.5)
 
@@ -170,12 +173,12 @@ class Supervisor:
         with _log_file("migrate").open("ab") as log:
             code = await (await child.start(command, out=log)).wait()
         if code:
-            print(
+            _print(
                 f"the database could not be brought up to date: {_last_line(_log_file('migrate'))}",
                 file=sys.stderr,
             )
         else:
-            print(
+            _print(
                 f"{'database':<10} ready     tables up to date, {time.monotonic() - began:.1f} s", flush=True
             )
         return code
@@ -183,7 +186,7 @@ class Supervisor:
     def _gave_up(self, roles: list[Role]) -> int:
         late = [role.name for role in roles if not role.ready]
         for name in late:
-            print(
+            _print(
                 f"{name} was not ready within {READY_WITHIN_S} s: {_last_line(_log_file(name))}",
                 file=sys.stderr,
             )
@@ -192,13 +195,13 @@ class Supervisor:
     def _greet(self) -> None:
         bind, port = settings.value("FENGSUI_BIND"), settings.number("FENGSUI_PORT")
         host = "127.0.0.1" if bind in ("0.0.0.0", "::") else bind  # noqa: S104
-        print(
+        _print(
             f"Everything is up after {time.monotonic() - self.began:.1f} s: http://{host}:{port}/", flush=True
         )
 
     async def _stop(self) -> None:
         self.stopping.set()
-        print("stopping …", flush=True)
+        _print("stopping …", flush=True)
         await self._beats.close()
         for group in (list(reversed(self.roles)), list(reversed(self.stores))):
             running = [role for role in group if role.process is not None and role.process.returncode is None]
@@ -206,7 +209,7 @@ class Supervisor:
         for task in self._keepers.values():
             task.cancel()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)
-        print("stopped", flush=True)
+        _print("stopped", flush=True)
 
     async def _stop_role(self, role: Role) -> None:
         assert role.process is not None
@@ -214,7 +217,7 @@ class Supervisor:
         self._say(role, "stopped")
 
     def _say(self, role: Role, state: str, more: str = "") -> None:
-        print(f"{role.name:<10} {state:<9} {more}".rstrip(), flush=True)
+        _print(f"{role.name:<10} {state:<9} {more}".rstrip(), flush=True)
 
 
 async def _answers(roles: list[Role]) -> set[int]:
@@ -279,6 +282,20 @@ def _log_file(name: str) -> Path:
     if path.exists() and path.stat().st_size > KEEP_LOG_BYTES:
         shutil.move(path, path.with_suffix(".log.1"))
     return path
+
+
+def _print(*words: str, flush: bool = True, file: TextIO | None = None) -> None:
+    """To whoever watches; a full disk behind it must not end the watching."""
+    with contextlib.suppress(OSError):
+        print(*words, flush=flush, file=file or sys.stdout)
+
+
+def _open_log(path: Path) -> IO[bytes]:
+    """To append to; nothing is kept while the disk cannot hold a new file."""
+    try:
+        return path.open("ab")
+    except OSError:
+        return open(os.devnull, "ab")
 
 
 def _last_line(path: Path) -> str:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import httpx
+import msgspec
 import nats
 import numpy as np
 import pytest
@@ -53,6 +54,31 @@ async def serving(url, snapshot, admit=http.door.admit_all, publisher_options=No
     await publisher.close()
     await refusals.close()
     await nc.close()
+
+
+async def test_a_full_disk_turns_away_before_the_body_is_read_and_ends_by_itself(plant, clean_bus):
+    from fengsui.stores.bus import Disk
+
+    full = Disk("db-1", 1, "/data", 50 << 20, 100 << 20, True)
+    async with serving(clean_bus, await asyncio.to_thread(in_thread, load)) as (
+        client,
+        nc,
+        application,
+        _port,
+    ):
+        publisher = application.gate.publisher
+        publisher.room.hear(full)
+        answer = await post(client, {"time": NOW, "datastreams": {"PT-101": 1}})
+        assert (answer.status_code, answer.json()["code"]) == (503, "sense.disk_full")
+        assert "db-1 has 50 MiB free" in answer.json()["message"]
+        assert int(answer.headers["retry-after"]) >= 1
+        health = await client.get("/healthz")
+        assert (health.status_code, health.json()["disk_full"]["host"]) == (503, "db-1")
+        assert publisher.turned_away == 1
+        assert await stored(nc) == []
+        publisher.room.hear(msgspec.structs.replace(full, free=200 << 20, is_full=False))
+        assert (await post(client, {"time": NOW, "datastreams": {"PT-101": 1}})).status_code == 200
+        assert len(await stored(nc)) == 1
 
 
 async def post(client, message, auth=("dev-1", SECRET), **options):

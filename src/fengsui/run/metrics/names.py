@@ -47,6 +47,8 @@ METRICS = {
             "gateway_readings_refused", "Readings that the bus has as refused at the door, by reason", "reason"
         ),
         _counter("gateway_busy", "Requests refused because the bus was away or slow"),
+        _counter("gateway_turned_away", "Requests and publishes turned away because a disk had no room"),
+        _gauge("gateway_disk_full", "1 while a disk has no room and nothing new is taken"),
         _histogram("gateway_group_batches", "Batches that shared one write to the bus (group commit)"),
         _histogram("gateway_bus_write_seconds", "From sending a message to the bus having it on disk"),
         _counter("gateway_bus_bytes", "Bytes written to the bus"),

@@ -39,6 +39,8 @@ def publisher(made: Publisher) -> Iterator[Sample]:
     yield from histogram("gateway_bus_write_seconds", made.latency)
     yield one("gateway_bus_bytes", made.bytes)
     yield one("gateway_bus_retries", made.retries)
+    yield one("gateway_turned_away", made.turned_away)
+    yield one("gateway_disk_full", made.room.full is not None)
     lag = made.lag
     yield one("gateway_queue_bytes", lag["queued_bytes"])
     yield one("gateway_queue_age_seconds", lag["oldest_ms"] / 1000)

@@ -5,6 +5,7 @@ transaction that deletes it.
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -26,7 +27,15 @@ DAMAGED_S = 600.0  # before merging is tried again after a file could not be rea
 class Keeper:
     """Call ``run_round`` every few seconds, from one thread."""
 
-    def __init__(self, catalogue: Catalogue, partition: int, partitions: int) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        partition: int,
+        partitions: int,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``has_room``: whether the disk is free enough for a merged file beside those it is made of."""
+        self._has_room = has_room
         self._partition, self._partitions = partition, partitions
         self._compactor = Compactor(catalogue, partition)
         self._retention = Retention(catalogue, partition, record)
@@ -36,7 +45,7 @@ class Keeper:
 
     def run_round(self) -> None:
         """Raises OSError and django.db.DatabaseError: the next round begins again."""
-        if time.monotonic() >= self._merge_at:
+        if time.monotonic() >= self._merge_at and self._has_room():
             self._merge()
         revision = policy.revision()
         if revision != self._revision or self._keep is None:

@@ -9,6 +9,7 @@ until they can.
 
 import asyncio
 import contextlib
+import errno
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from fengsui.base import tracing
 from fengsui.govern import checks
 from fengsui.govern.catalogue import columns as catalogue_columns
 from fengsui.govern.quarantine import spans
-from fengsui.run import child, memory, settings
+from fengsui.run import child, memory, room, settings
 from fengsui.run.metrics import exchange
 from fengsui.run.metrics import roles as metrics
 from fengsui.run.pipeline import configuration, gather
@@ -93,6 +94,7 @@ class Role:
         self.epoch_s = settings.number("FENGSUI_EPOCH_MS") / 1000
         self.catalogue = Catalogue.default()
         self.home = settings.home()
+        self.looker = room.looker(self.catalogue.folder, settings.states_folder(), self.home)
         self.lock = claims.Lock(number)
         self.waiting_for = ""
         self._threads = {
@@ -142,6 +144,7 @@ class Role:
             asyncio.create_task(self._record_alarms(), name="alarms"),
             asyncio.create_task(self._follow_changes(), name="changes"),
             asyncio.create_task(self._merge(), name="merge"),
+            asyncio.create_task(self.looker.tell(self.nc), name="room"),
         ]
         try:
             await self._loop()
@@ -261,7 +264,7 @@ class Role:
                 continue
             self._say_going("bus")
             wait_s = min(next_tick, self._due_at()) - time.monotonic()
-            arrived = await self.stream.take(max(wait_s, 0.001))
+            arrived = await self._arrived(max(wait_s, 0.001))
             if arrived:
                 await self._take(arrived)
             if self._changed is not None:
@@ -271,6 +274,15 @@ class Role:
             if time.monotonic() >= next_tick:
                 next_tick = max(next_tick + TICK_S, time.monotonic())
                 await self._tick()
+
+    async def _arrived(self, wait_s: float) -> list[Arrived]:
+        """What has arrived; nothing while the disk has only room to finish what was begun."""
+        if self.looker.is_spent:
+            self._say_waiting("room on the disk", OSError(errno.ENOSPC, "the disk is nearly full"))
+            await asyncio.sleep(min(max(wait_s, 0.05), 0.5))
+            return []
+        self._say_going("room on the disk")
+        return await self.stream.take(wait_s)
 
     async def _take(self, arrived: list[Arrived]) -> None:
         self.hot.in_hand = True
@@ -410,6 +422,7 @@ class Role:
             "uncommitted": self.partition.epoch.size,
             "alarms_waiting": self._enqueued - self._recorded,
             "commit_ms": self._commit_ms,
+            **self.looker.lag,
             **({"waiting_for": self.waiting_for} if self.waiting_for else {}),
         }
 
@@ -547,7 +560,9 @@ class Role:
     # ---- merging --------------------------------------------------------------------------------------------------
 
     async def _merge(self) -> None:
-        keeper = Keeper(self.catalogue, self.number, self.partitions)
+        keeper = Keeper(
+            self.catalogue, self.number, self.partitions, has_room=lambda: not self.looker.is_full
+        )
         while True:
             await asyncio.sleep(MERGE_EVERY_S)
             with contextlib.suppress(*AWAY):  # the next round begins again

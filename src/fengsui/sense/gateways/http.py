@@ -36,7 +36,6 @@ BODIES_BYTES = 256 << 20  # bodies held at the same time, all senders together
 BODY_TIMEOUT_S = 60.0
 BIG_BYTES = 128 << 10  # decoded in a thread, so that others are answered meanwhile
 NAMED = 10_000  # refused readings named in one answer; all of them are in quarantine
-RETRY_AFTER_S = 2
 LATE_BODY = msgspec.json.encode({"code": Busy.code, "message": NOT_IN_TIME})
 
 
@@ -104,7 +103,7 @@ def app(
             body = {"code": answer.code, "message": answer.message}
         except Busy as busy:
             gate.counts.busy += 1
-            status, headers = 503, ((b"retry-after", str(RETRY_AFTER_S).encode()),)
+            status, headers = 503, ((b"retry-after", str(busy.retry_after_s).encode()),)
             body = {"code": busy.code, "message": str(busy)}
         except _Gone:
             return
@@ -130,6 +129,7 @@ async def _route(gate: Gate, scope: Scope, receive: Receive, held: "_Held") -> t
     headers = {name: value for name, value in scope["headers"]}
     address = scope["client"][0] if scope.get("client") else None
     device, site = device_of(gate, headers, address)
+    gate.publisher.require_room()  # before the body is read: it will be sent again, perhaps many times
     data = await _body(gate, headers, receive, held)
     if gate.repeats is not None:
         plain = gate.repeats.enter(data, site, gate.registry.streams(site.id), device.code, door.now_ms())
@@ -297,10 +297,12 @@ def _too_large(gate: Gate) -> Refusal:
 
 
 def _health(gate: Gate) -> tuple[int, dict]:
-    ready = gate.registry.loaded and gate.publisher.connected
+    full = gate.publisher.room.full
+    ready = gate.registry.loaded and gate.publisher.connected and full is None
     return (200 if ready else 503), {
         "role": "gateway",
         "ready": ready,
+        **({} if full is None else {"disk_full": msgspec.structs.asdict(full)}),
         "lag": gate.publisher.lag,
         "counts": msgspec.structs.asdict(gate.counts),
     }

@@ -35,6 +35,9 @@ AT_ONCE = 512  # messages fetched together
 GROUPS = 4  # fetched groups under way at the same time
 BUSY_PAUSE_S = 2.0
 BIG_BYTES = 128 << 10
+SHUT_BYTES = (
+    1  # of the stream while a disk is full: nothing fits, so the server confirms nothing; what is in it stays
+)
 
 
 class MqttGateway:
@@ -54,6 +57,7 @@ class MqttGateway:
         self._nc, self._registry, self._publisher, self._admit = nc, registry, publisher, admit
         self._refusals = refusals or Refusals()
         self._stream_bytes = stream_bytes
+        self._is_shut = False
         self._repeats = repeats
         self._groups = asyncio.Semaphore(GROUPS)
         self._tasks: set[asyncio.Task] = set()
@@ -63,7 +67,7 @@ class MqttGateway:
 
     async def start(self) -> None:
         """Make the interest that keeps publishes, then begin to take them."""
-        await ensure(self._nc, self._stream_bytes)
+        await ensure(self._nc, self._limit)
         self._pull = await self._nc.jetstream().pull_subscribe_bind(CONSUMER, STREAM)
         self._core = await self._nc.subscribe(SUBJECT, queue=QUEUE, cb=self._on_core)
         self._loop_task = asyncio.create_task(self._take_for_ever(), name="mqtt")
@@ -77,6 +81,18 @@ class MqttGateway:
             await self._core.unsubscribe()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10)
+
+    async def follow_room(self) -> None:
+        """Have the server confirm nothing while a disk is full.  Call it often; raises what the bus raises."""
+        shut = self._publisher.room.full is not None
+        if shut != self._is_shut:
+            await ensure(self._nc, SHUT_BYTES if shut else self._stream_bytes)
+            self._is_shut = shut
+            log.warning("mqtt.shut" if shut else "mqtt.open", why="disk")
+
+    @property
+    def _limit(self) -> int:
+        return SHUT_BYTES if self._is_shut else self._stream_bytes
 
     async def waiting(self) -> int:
         """Messages in the stream that no gateway has finished."""
@@ -109,7 +125,7 @@ class MqttGateway:
     async def _again(self) -> None:
         """The stream or its consumer may be gone (a bus that was reset): make them again."""
         try:
-            await ensure(self._nc, self._stream_bytes)
+            await ensure(self._nc, self._limit)
         except (nats.errors.Error, nats.js.errors.Error, OSError):
             pass
 

@@ -24,7 +24,7 @@ from fengsui.base import tracing
 from fengsui.base.batch import Batch, Refused, encode
 from fengsui.base.errors import FengsuiError
 from fengsui.base.metrics import COUNTS, Distribution
-from fengsui.stores.bus import READINGS, partition_of, subject_for
+from fengsui.stores.bus import READINGS, Room, partition_of, subject_for
 
 log = structlog.get_logger()
 
@@ -42,6 +42,14 @@ class Busy(FengsuiError):
     """The bus is away or slower than its senders.  Nothing is promised for this batch: send it again later."""
 
     code = "sense.busy"
+    retry_after_s = 2
+
+
+class DiskFull(Busy):
+    """A disk that has to keep readings has no room: nothing new is taken until it has."""
+
+    code = "sense.disk_full"
+    retry_after_s = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -104,11 +112,13 @@ class Publisher:
         message_bytes: int = MESSAGE_BYTES,
         queue_bytes: int = QUEUE_BYTES,
         patience_s: float = 10.0,
+        room: Room | None = None,
     ) -> None:
         """``patience_s``: how long a sender waits for room in the queue, and then for the bus, before Busy."""
         self.gateway = gateway or uuid.uuid4().hex[:16]
         self.partitions = partitions
-        self.messages = self.readings = self.retries = self.bytes = 0
+        self.messages = self.readings = self.retries = self.bytes = self.turned_away = 0
+        self.room = room or Room()
         self.refused: Counter[int] = Counter()  # readings on the bus as refused, by Reason
         self.group, self.latency = Distribution(COUNTS), Distribution()
         self._nc = nc
@@ -136,13 +146,14 @@ class Publisher:
         return {"queued_bytes": self._queued, "oldest_ms": round((now - min(since)) * 1000) if since else 0}
 
     async def publish(self, batch: Batch) -> None:
-        """Return when ``batch`` is durable on the bus.  Raises Busy.
+        """Return when ``batch`` is durable on the bus.  Raises Busy, and DiskFull, which is a kind of it.
 
         After Busy the batch may still arrive if it was already under way; sending it again is then a duplicate,
         which the pipeline counts as such.
         """
         if not len(batch):
             return
+        self.require_room()
         waiting: list[asyncio.Future] = []
         try:
             async with asyncio.timeout(self._patience_s):
@@ -156,6 +167,15 @@ class Publisher:
             for done in waiting:
                 done.cancel()  # what is not under way yet is left out; no effect on what is done
 
+    def require_room(self) -> None:
+        """Raises DiskFull when a disk is full; it is counted."""
+        if (disk := self.room.full) is not None:
+            self.turned_away += 1
+            raise DiskFull(
+                f"the disk of {disk.host} has {disk.free >> 20} MiB free and {disk.least >> 20} MiB must stay so:"
+                " keep the readings and send them again later"
+            )
+
     def offer(self, batch: Batch, tell: Callable[[bool], None]) -> bool:
         """The same for a sender that does not wait: ``tell`` is called once, with True when ``batch`` is durable and
         with False where ``publish`` would have raised Busy.
@@ -163,6 +183,8 @@ class Publisher:
         False when it cannot be taken so, and nothing was done: no room, more than one message, or stopping.
         """
         size = size_of(batch)
+        if self.room.full is not None:
+            return False
         if self._closing or self._queued + size > self._queue_bytes or size > self._limit():
             return False
         self._add(_Piece(batch, size, _Offer(tell), time.monotonic()))

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from fengsui.base import tracing
 from fengsui.sense.gateways import door, http
+from fengsui.sense.gateways.publisher import Busy
 from fengsui.sense.gateways.registry import SiteRow, Snapshot
 from fengsui.sense.gateways.repeats import MAX_BYTES
 
@@ -154,7 +155,7 @@ class ReadingsProtocol(HttpToolsProtocol):
             status, body, more = 200, b'{"accepted":%d}' % number, b""
         else:
             gate.counts.busy += 1
-            status, body, more = 503, http.LATE_BODY, b"retry-after: %d\r\n" % http.RETRY_AFTER_S
+            status, body, more = 503, http.LATE_BODY, b"retry-after: %d\r\n" % Busy.retry_after_s
         gate.answers[status] += 1
         if self.transport.is_closing():
             return

@@ -16,6 +16,17 @@ class Status:
     at_ms: int
     roles: list[dict[str, Any]]
 
+    @property
+    def full(self) -> list[dict[str, Any]]:
+        """Machines with a disk that has no room, each with the fullest one: host, free and least in bytes."""
+        found: dict[str, dict[str, Any]] = {}
+        for row in self.roles:
+            free, least = row["lag"].get("disk_free"), row["lag"].get("disk_least")
+            if free is not None and least is not None and free < least:
+                kept = found.setdefault(row["host"], {"host": row["host"], "free": free, "least": least})
+                kept["free"] = min(kept["free"], free)
+        return list(found.values())
+
 
 def status() -> Status:
     """Ask now; takes up to a second.  A role that does not answer is not up."""

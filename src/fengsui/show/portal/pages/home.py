@@ -56,7 +56,10 @@ def platform_status(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """``{"ok": …, "roles": {name: "up" | "down"}}``, 503 when a role is down.  No login: no details."""
+    """``{"ok": …, "roles": {name: "up" | "down"}}``, 503 when a role is down.  No login: no details.
+
+    ``disk_full`` is there, and true, while no readings are taken for want of room.
+    """
     global _asked
     now = time.monotonic()
     if _asked is None or now - _asked[0] > HEALTH_S:
@@ -66,4 +69,5 @@ def health(request: HttpRequest) -> JsonResponse:
     for row in found.roles:
         up = row["ready"] and roles.get(row["role"], "up") == "up"
         roles[row["role"]] = "up" if up else "down"
-    return JsonResponse({"ok": found.ok, "roles": roles}, status=200 if found.ok else 503)
+    said = {"ok": found.ok, "roles": roles, **({"disk_full": True} if found.full else {})}
+    return JsonResponse(said, status=200 if found.ok else 503)
