@@ -10,9 +10,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 INSTALL := $(PIP) install --only-binary=:all: --require-hashes --no-deps --no-compile
 WORKERS ?= 3
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=10
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10
 DIST := src/fengsui/show/portal/static/dist/manifest.json
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+KERNELS := $(shell grep -rl --include='*.py' '^ *@.*njit' src 2>/dev/null)
 LOCALES := $(shell find src/fengsui/locale -name '*.po' 2>/dev/null)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Packages are installed without bytecode: what is used is compiled once, when it is first imported.  Containers often
@@ -66,12 +67,17 @@ $(VENV)/.locale: $(LOCALES) $(VENV)/.runtime
 	@$(BIN)/python tools/translations.py compile
 	@touch $@
 
+# Numba's cache beside the sources: without it every pipeline and gateway that starts first compiles for itself.
+$(VENV)/.compiled: $(KERNELS) $(VENV)/.runtime
+	@$(BIN)/python -m fengsui.run.compiled
+	@touch $@
+
 runtime:
-	@$(MAKE) --no-print-directory -j2 $(VENV)/.runtime $(DIST)
-	@$(MAKE) --no-print-directory $(VENV)/.locale
+	@$(MAKE) -s --no-print-directory -j2 $(VENV)/.runtime $(DIST)
+	@$(MAKE) -s --no-print-directory -j2 $(VENV)/.locale $(VENV)/.compiled
 
 setup: runtime
-	@$(MAKE) --no-print-directory $(VENV)/.dev
+	@$(MAKE) -s --no-print-directory $(VENV)/.dev
 
 spark: $(VENV)/.spark
 	@command -v java >/dev/null || tools/system_packages.sh openjdk-17-jre-headless

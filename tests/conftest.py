@@ -26,6 +26,11 @@ _hypothesis.register_profile(
 )  # machines are shared: time is no verdict
 _hypothesis.load_profile("fengsui")
 
+LONGEST = (
+    *("cluster", "crash", "platform", "pipeline-crash", "power-cut", "tutorial", "pipeline", "same-result"),
+    *("mqtt", "readings-stream"),
+)  # groups of tests that one worker runs, by what they took
+
 _started: list[tuple[subprocess.Popen, int]] = []
 _home: Path | None = None
 
@@ -84,8 +89,11 @@ def nats_url() -> str:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Tests of the one shared platform run in one worker; those that drive Chromium are marked ``browser``."""
+def pytest_collection_modifyitems(config, items):
+    """Tests of the one shared platform run in one worker; those that drive Chromium are marked ``browser``.
+
+    With several workers what takes longest comes first, so that none is left alone with it at the end.
+    """
     for item in items:
         if "tests/browser/" in str(item.path) or item.path.stem.endswith("_in_a_browser"):
             item.add_marker(pytest.mark.browser)  # apart: Playwright's own event loop stays in its thread
@@ -94,6 +102,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("platform"))
         if "clean_bus" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("readings-stream"))  # one stream: one test at a time
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and group.args[0] in LONGEST:
+        return LONGEST.index(group.args[0])
+    return len(LONGEST) + (0 if item.get_closest_marker("slow") else 1 if group is not None else 2)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,7 +23,7 @@ from tests.live.test_pipeline_crash import SITES, STREAMS, Load, check
 
 PARTITIONS, SERVERS = 4, 3
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
 
 
 class Cluster:

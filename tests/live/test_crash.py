@@ -26,7 +26,7 @@ def test_kill_9_of_each_role_in_turn_loses_and_doubles_nothing(plant):
     recovery: dict[str, float] = {}
     try:
         for role in ROLES:
-            time.sleep(2.5)
+            devices.wait_for_more(15)
             pid = plant.pid_of(role)
             os.kill(pid, signal.SIGKILL)
             began = time.monotonic()
@@ -34,7 +34,7 @@ def test_kill_9_of_each_role_in_turn_loses_and_doubles_nothing(plant):
                 time.sleep(0.2)
                 assert time.monotonic() - began < 90, f"{role} did not come back:\n{plant.said()[-2000:]}"
             recovery[role] = time.monotonic() - began
-        time.sleep(2.5)
+        devices.wait_for_more(15)
     finally:
         devices.stop()
     print("recovery:", {role: f"{seconds:.1f} s" for role, seconds in recovery.items()})

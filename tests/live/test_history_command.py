@@ -1,6 +1,7 @@
 """History's housekeeping in a running pipeline: deletion by policy, and repair that keeps out of its way."""
 
 import json
+import signal
 import time
 from datetime import date
 from pathlib import Path
@@ -57,9 +58,11 @@ def test_the_pipeline_deletes_by_policy_what_is_not_held_and_the_ledger_still_ba
         batch(2, [4, 5], old, 3.0, source="steward:b"),
         batch(1, [1], now, 9.0, source="dev"),
     )
+    plant.pipeline.send_signal(signal.SIGSTOP)  # it would have deleted before we have asked
     plant.sql(POLICY)
     plant.sql(HOLD)
     _, said = history(plant, "retention", "--dry-run")
+    plant.pipeline.send_signal(signal.SIGCONT)
     assert [(row["kind"], row["rows"]) for row in said["due"]] == [("raw", 6)]
     assert (said["policy"][0]["raw_days"], said["holds"][0]["site"]) == (40, "s2")
     wait_until(

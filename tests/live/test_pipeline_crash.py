@@ -19,7 +19,7 @@ SITES, STREAMS = 8, 25
 KILLS = 6
 DAY = 86_400_000
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline-crash")]
 
 
 @pytest.fixture(scope="module")

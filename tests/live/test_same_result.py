@@ -25,7 +25,7 @@ STREAMS = 6  # of a site: four levels · delays · rate · frozen · silent · n
 SILENT_MS = 20_000
 PARTITIONS = 4
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("same-result")]
 
 SITE_ROWS = """
 INSERT INTO devices_site

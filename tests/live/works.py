@@ -176,6 +176,12 @@ def drained(made: Scratch) -> bool:
     )
 
 
+def told(made: Scratch) -> bool:
+    with database(made) as connection:
+        waiting = "SELECT NOT EXISTS (SELECT 1 FROM outbox_event WHERE handled_at IS NULL)"
+        return bool(connection.execute(waiting).fetchone()[0])
+
+
 def check(made: Scratch, devices: Devices, least: int = 50) -> None:
     """After devices have stopped: nothing with a yes is lost, nothing is doubled, the ledger balances."""
     wait_until(lambda: drained(made), 90, f"the bus is empty and every role is up: {made.roles()}")
@@ -186,6 +192,7 @@ def check(made: Scratch, devices: Devices, least: int = 50) -> None:
         assert not lost, (
             f"{sender.site}: {len(lost)} of {len(sender.accepted)} acknowledged messages are lost"
         )
+    wait_until(lambda: told(made), 90, "the worker has handled every event")
     check_alarms(made)
     wait_until(lambda: made.run("ledger", "--deep").returncode == 0, 60, "the ledger balances")
     assert json.loads(made.run("ledger", "--deep", "--json").stdout)["lines"]

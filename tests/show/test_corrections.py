@@ -11,6 +11,8 @@ from tests.show.test_api import API, get
 from tests.show.test_readings import HOUR, streams  # noqa: F401
 from tests.stores.history.conftest import T0
 
+pytestmark = pytest.mark.xdist_group("asks-pipelines")
+
 SPAN = {"from_ms": T0 + 100_000, "to_ms": T0 + 110_000}
 
 

@@ -16,6 +16,9 @@ from fengsui.stores.history import Catalogue, recent, write_segments
 from tests.show.test_api import API, get
 from tests.stores.history.conftest import DAY, NAMES, T0, make_rows
 
+# One of these tests at a time: some answer for a pipeline, on the one bus of the run, what others would hear.
+pytestmark = pytest.mark.xdist_group("asks-pipelines")
+
 HOUR = 3_600_000
 PARTITIONS = settings.PARTITIONS
 COUNT = 3_600

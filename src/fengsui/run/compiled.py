@@ -1,0 +1,19 @@
+"""Compile what Numba compiles, once after installing, so that the first start of a role does not wait for it.
+
+python -m fengsui.run.compiled
+"""
+
+from fengsui.govern import checks
+from fengsui.run.pipeline import gather
+from fengsui.sense.gateways import repeats
+from fengsui.warn import engine
+
+
+def main() -> None:
+    """Fill Numba's cache beside the sources.  A role that finds it incomplete compiles for itself."""
+    for part in (checks, gather, engine, repeats):
+        part.warm_up()
+
+
+if __name__ == "__main__":
+    main()
