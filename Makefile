@@ -53,9 +53,10 @@ $(VENV)/.runtime: requirements/run.txt pyproject.toml | $(VENV)/.node
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+$(VENV)/.dev: requirements/dev.txt requirements/frost.txt $(VENV)/.runtime
 	@echo "Python packages for tests …"
 	@$(INSTALL) -r requirements/dev.txt
+	@$(PIP) install --only-binary=:all: --no-binary=demjson3 --require-hashes --no-deps --no-compile --no-build-isolation -r requirements/frost.txt
 	@touch $@
 
 $(VENV)/.spark: requirements/spark.txt $(VENV)/.runtime

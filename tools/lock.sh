@@ -15,6 +15,11 @@ python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["p
   "$uv" pip compile -q - --python-platform x86_64-manylinux_2_28 --python-version 3.11 --generate-hashes \
     --only-binary :all: --no-binary pyspark --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
     --constraints requirements/dev.txt -o requirements/spark.txt
+# A client of other people for the tests of SensorThings: one of its parts is to be had as source only.
+python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["frost"], sep="\n")' |
+  "$uv" pip compile -q - --python-platform x86_64-manylinux_2_28 --python-version 3.11 --generate-hashes \
+    --only-binary :all: --no-binary demjson3 --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+    --constraints requirements/dev.txt -o requirements/frost.txt
 # npm writes who asks for gifts beside each package: addresses, and nothing that an installation needs.
 python3 - web/package-lock.json <<'EOF'
 import json, sys

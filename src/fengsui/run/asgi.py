@@ -24,6 +24,7 @@ _django = get_asgi_application()
 from fengsui.run.intake import Intake  # noqa: E402 - models: after Django is set up
 from fengsui.sense.gateways import http  # noqa: E402
 from fengsui.show.live import hub, stream  # noqa: E402
+from fengsui.show.sta import posting  # noqa: E402
 
 _intake: Intake | None = None
 _client: Client | None = None
@@ -66,11 +67,13 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         intake.start()
     )  # waits for the database; pages say so themselves meanwhile
     _intake = intake
+    posting.use(intake.from_threads())
     heartbeat.ready = True
     await send({"type": "lifespan.startup.complete"})
     await receive()
     hub.stop()
     starting.cancel()
+    posting.use(None)
     await intake.close()
     await heartbeat.stop()
     await client.close()

@@ -78,6 +78,7 @@ async def serve(host: str, port: int) -> None:
     from fengsui.sense.gateways import quick
     from fengsui.sense.gateways.callout import Callout
     from fengsui.sense.gateways.mqtt import MqttGateway
+    from fengsui.sense.gateways.observations import ObservationsGateway, Updates
     from fengsui.sense.gateways.sessions import Sessions
 
     url, bus_bytes = settings.nats_url(), settings.number("FENGSUI_BUS_MAX_BYTES")
@@ -118,8 +119,15 @@ async def serve(host: str, port: int) -> None:
             nc, intake.registry, intake.publisher, intake.admission, intake.refusals, bus_bytes // MQTT_SHARE,
             intake.repeats,
         )  # fmt: skip
-        await _patiently("bus", mqtt.start)
-        stack.push_async_callback(mqtt.close)
+        spoken = ObservationsGateway(
+            nc, intake.registry, intake.publisher, intake.admission, intake.refusals, bus_bytes // MQTT_SHARE
+        )
+        for door_of in (mqtt, spoken):
+            await _patiently("bus", door_of.start)
+            stack.push_async_callback(door_of.close)
+        updates = Updates(nc, settings.number("FENGSUI_PARTITIONS"), heartbeat.instance)
+        await updates.start()
+        stack.push_async_callback(updates.close)
         await callout.start()
         stack.push_async_callback(callout.close)
         await sessions.start()
@@ -131,7 +139,8 @@ async def serve(host: str, port: int) -> None:
         try:
             while not listening.done():
                 with contextlib.suppress(*BUS_ERRORS):
-                    await mqtt.follow_room()
+                    for one in (mqtt, spoken):
+                        await one.follow_room()
                 heartbeat.lag = await _lag(intake, mqtt, callout, sessions)
                 await asyncio.sleep(1)
         finally:

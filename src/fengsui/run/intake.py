@@ -4,19 +4,22 @@ The role ``gateway`` uses it for HTTP and MQTT; ``web`` uses it for POST /api/v1
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import structlog
 from django.db import DatabaseError
 from nats.aio.client import Client
 
-from fengsui.base.batch import Batch
+from fengsui.base.batch import Batch, Refused
+from fengsui.base.quality import Reason
 from fengsui.govern import checks
 from fengsui.run import settings
-from fengsui.sense.gateways import http, repeats
+from fengsui.sense.gateways import door, http, repeats
 from fengsui.sense.gateways.publisher import Publisher
 from fengsui.sense.gateways.refusals import Refusals
-from fengsui.sense.gateways.registry import Registry
+from fengsui.sense.gateways.registry import Registry, Streams
 from fengsui.sense.gateways.repeats import Repeats
 from fengsui.stores.bus import Room
 from fengsui.stores.changes import in_thread
@@ -24,6 +27,7 @@ from fengsui.stores.changes import in_thread
 log = structlog.get_logger()
 
 POLICY_S = 5.0
+THREADS_WAIT_S = 60.0  # longer than the publisher's patience
 
 
 class Intake:
@@ -80,6 +84,33 @@ class Intake:
         await self.refusals.close()
         await self.registry.close()
 
+    async def take(self, batches: Sequence[Batch]) -> None:
+        """Check batches of datastreams known by their ids and make them durable; ``reason`` says what was refused.
+
+        Raises Busy.
+        """
+        for batch in batches:
+            if not np.isin(batch.datastream, self.registry.streams(batch.site).ids).all():
+                await self.registry.refresh()  # somebody has just added it
+                break
+        now_ms = door.now_ms()
+        for batch in batches:
+            streams = self.registry.streams(batch.site)
+            known = np.isin(batch.datastream, streams.ids)
+            batch.reason = np.where(known, batch.reason, np.uint8(Reason.UNKNOWN_DATASTREAM))
+            self.admission(batch, now_ms)
+            batch.refused = _sent(batch, streams)
+        await asyncio.gather(*(self.publisher.publish(batch) for batch in batches))
+
+    def from_threads(self) -> Callable[[Sequence[Batch]], None]:
+        """``take`` for the threads of this process, which wait for it."""
+        loop = asyncio.get_running_loop()
+
+        def take(batches: Sequence[Batch]) -> None:
+            asyncio.run_coroutine_threadsafe(self.take(batches), loop).result(THREADS_WAIT_S)
+
+        return take
+
     async def _follow_policy(self) -> None:
         while True:
             await asyncio.sleep(POLICY_S)
@@ -116,6 +147,21 @@ class Admission:
         )
         mark = checks.is_refused(reason) & (batch.reason == 0) & (batch.datastream >= 0)
         batch.reason[mark] = reason[mark]
+
+
+def _sent(batch: Batch, streams: Streams) -> dict[int, Refused]:
+    """What was sent for the rows that are refused."""
+    rows = np.flatnonzero((batch.reason > 0) & (batch.reason < 20)).tolist()
+    codes = dict(zip(streams.ids.tolist(), streams.codes, strict=True)) if rows else {}
+    out = {}
+    for row in rows:
+        at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(batch.time_ms[row]))
+        value = float(batch.value[row])
+        text = "null" if value != value else repr(value)
+        out[row] = Refused(
+            codes.get(int(batch.datastream[row]), ""), at.isoformat().replace("+00:00", "Z"), text
+        )
+    return out
 
 
 def _policy() -> checks.CheckPolicy:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from fengsui.sense.gateways import topics
 from fengsui.sense.gateways.callout import ACCOUNT
 from fengsui.sense.gateways.nkeys import AccountKey, derive
 
@@ -73,6 +74,9 @@ def configuration(
         "accounts {",
         f"  {ACCOUNT} {{",
         "    jetstream: enabled",
+        "    mappings: {",
+        *(f'      "{before}": "{behind}"' for before, behind in topics.MAPPINGS.items()),
+        "    }",
         f'    users: [ {{ user: fengsui, password: "{password}", allowed_connection_types: [STANDARD] }} ]',
         "  }",
         "  SYSTEM {",

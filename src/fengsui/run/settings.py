@@ -297,6 +297,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 
 NATS_URL = nats_url()
 PARTITIONS = number("FENGSUI_PARTITIONS")
+MAX_STA_BYTES = number("FENGSUI_MAX_BODY_BYTES")
+MQTT_ENDPOINT = f"{value('FENGSUI_BIND')}:{number('FENGSUI_MQTT_PORT')}"
 LAYERS_ROOT = home() / "layers"
 OWN = {"bus": value("FENGSUI_NATS_URL"), "db": value("FENGSUI_DATABASE_URL")}
 ROLES = tuple(r for r in ("bus", "db", "gateway", "pipeline", "web", "worker") if not OWN.get(r))

@@ -26,6 +26,7 @@ ERRORS = {
     "sense.bad_file": "",
     "sense.bad_dataset": _("The data set cannot be used."),
     "sense.bad_token": _("The device's token is not valid."),
+    "sense.still_used": "",
     "sense.busy": _("The message bus is busy; send it again later."),
     "govern.unknown_unit": _("This unit is unknown, or measures something else."),
     "govern.bad_correction": "",
@@ -51,6 +52,10 @@ ERRORS = {
     "show.bad_cursor": _("This place in the list is no longer known; start from the first page."),
     "show.too_many_streams": _("Too many live pages are open; close some."),
     "show.csrf": _("The page is too old to send this; reload it and try again."),
+    "show.sta_bad_query": "",
+    "show.sta_not_answered": "",
+    "show.sta_too_much": "",
+    "show.sta_observation_refused": "",
     "show.no_bus": _("The message bus does not answer; live values come back when it does."),
 }
 # Codes whose raiser speaks to programmers: people get the meaning alone.

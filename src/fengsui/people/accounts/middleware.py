@@ -69,4 +69,4 @@ def _password_due(request: HttpRequest, user: Any) -> HttpResponse | None:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith(("/api/", "/sta/"))

@@ -68,13 +68,62 @@ class SiteStatus(models.Model):
     last_observed_at = models.DateTimeField(null=True)
 
 
+class Encoding(models.TextChoices):
+    """How a Location or FeatureOfInterest is written; only GeoJSON can be asked about where it lies."""
+
+    GEOJSON = "application/geo+json", "GeoJSON"
+    GEOJSON_OLD = "application/vnd.geo+json", _("GeoJSON, as SensorThings 1.0 names it")
+
+
+class Placed(models.Model):
+    """What lies somewhere: its bounds (WGS 84, degrees) are null where its form is not GeoJSON."""
+
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    encoding_type = models.CharField(max_length=100, default=Encoding.GEOJSON)
+    properties = models.JSONField(default=dict, blank=True)
+    west = models.FloatField(null=True, editable=False)
+    south = models.FloatField(null=True, editable=False)
+    east = models.FloatField(null=True, editable=False)
+    north = models.FloatField(null=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Location(Placed):
+    """Where things are or were (SensorThings Location).  Each site has one of its own, ``is_site``, that follows it."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="locations")
+    location = models.JSONField()
+    is_site = models.BooleanField(default=False, editable=False)
+
+    objects = AtSiteQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Location")
+        verbose_name_plural = _("Locations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site"], condition=models.Q(is_site=True), name="one_own_location"
+            )
+        ]
+
+
 class Thing(models.Model):
+    """Something observed.  New ones are at their site's own Location until somebody says otherwise."""
+
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="things")
     code = models.CharField(max_length=64, validators=[CODE])
     name = models.CharField(max_length=120)
     name_en = models.CharField(max_length=160, blank=True)
     description = models.TextField(blank=True)
     properties = models.JSONField(default=dict, blank=True)
+    is_active = models.BooleanField(default=True, db_default=True)
+    locations = models.ManyToManyField(Location, related_name="things", blank=True)
 
     objects = AtSiteQuerySet.as_manager()
 
@@ -87,12 +136,48 @@ class Thing(models.Model):
         return self.name
 
 
+class HistoricalLocation(models.Model):
+    """Since when a thing was where it was (SensorThings HistoricalLocation); written whenever its Locations change."""
+
+    thing = models.ForeignKey(Thing, on_delete=models.CASCADE, related_name="historical_locations")
+    time = models.DateTimeField(db_index=True)
+    locations = models.ManyToManyField(Location, related_name="historical_locations")
+
+    class Meta:
+        verbose_name = _("Former location")
+        verbose_name_plural = _("Former locations")
+
+    def __str__(self) -> str:
+        return f"{self.thing_id}@{self.time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+class FeatureOfInterest(Placed):
+    """What an observation is of.  Every Location has one (``location``) that follows it: the usual case."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="features")
+    feature = models.JSONField()
+    location = models.OneToOneField(
+        Location, null=True, blank=True, on_delete=models.SET_NULL, related_name="feature"
+    )
+
+    objects = AtSiteQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Feature of interest")
+        verbose_name_plural = _("Features of interest")
+
+
 class Sensor(models.Model):
+    """``document`` is metadata that is no text: then ``metadata`` is empty."""
+
     code = models.CharField(max_length=64, unique=True, validators=[CODE])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     encoding_type = models.CharField(max_length=80, default="text/plain")
     metadata = models.TextField(blank=True)
+    document = models.JSONField(null=True, blank=True, editable=False)
+    properties = models.JSONField(default=dict, db_default={}, blank=True)
+    is_active = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         verbose_name = _("Sensor")
@@ -108,6 +193,8 @@ class ObservedProperty(models.Model):
     name_en = models.CharField(max_length=160, blank=True)
     definition = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
+    properties = models.JSONField(default=dict, db_default={}, blank=True)
+    is_active = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         verbose_name = _("Observed property")
@@ -117,8 +204,22 @@ class ObservedProperty(models.Model):
         return self.name
 
 
+class ObservationType(models.TextChoices):
+    """What results are; the names of SensorThings 1.1, table 12, without the address before them."""
+
+    MEASUREMENT = "OM_Measurement", _("Measurement")
+    COUNT = "OM_CountObservation", _("Count")
+    TRUTH = "OM_TruthObservation", _("Yes or no")
+    CATEGORY = "OM_CategoryObservation", _("Category")
+    COMPLEX = "OM_ComplexObservation", _("Several values")
+    ANY = "OM_Observation", _("Anything")
+
+
 class Datastream(models.Model):
-    """One property of one thing by one sensor.  Values are kept in ``unit`` (a code of base/units.py)."""
+    """One property of one thing by one sensor.  Values are kept in ``unit`` (a code of base/units.py).
+
+    ``unit_as_said`` is a unitOfMeasurement as a SensorThings client wrote it, null when nobody did.
+    """
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="datastreams")
     thing = models.ForeignKey(Thing, on_delete=models.CASCADE, related_name="datastreams")
@@ -140,6 +241,14 @@ class Datastream(models.Model):
     is_active = models.BooleanField(default=True)
     stopped_at = models.DateTimeField(null=True, blank=True, help_text=_("Declared out of service since"))
     stopped_reason = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True, db_default="")
+    properties = models.JSONField(default=dict, db_default={}, blank=True)
+    observation_type = models.CharField(
+        max_length=30, choices=ObservationType, default=ObservationType.MEASUREMENT,
+        db_default=ObservationType.MEASUREMENT,
+    )  # fmt: skip
+    unit_as_said = models.JSONField(null=True, blank=True, editable=False)
+    observed_area = models.JSONField(null=True, blank=True, editable=False)
 
     objects = AtSiteQuerySet.as_manager()
 
@@ -151,6 +260,34 @@ class Datastream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.code}"
+
+
+class Remark(models.Model):
+    """What one reading has beside time, value and quality; only for readings that have any of it.
+
+    The reading itself is in the history, under the same datastream and time.  ``result`` is a result that is no number:
+    then the history holds "no value" there.
+    """
+
+    datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="remarks")
+    time_ms = models.BigIntegerField()
+    until_ms = models.BigIntegerField(null=True)
+    result_time_ms = models.BigIntegerField(null=True)
+    valid_from_ms = models.BigIntegerField(null=True)
+    valid_until_ms = models.BigIntegerField(null=True)
+    feature = models.ForeignKey(
+        FeatureOfInterest, null=True, on_delete=models.SET_NULL, related_name="remarks"
+    )
+    result = models.JSONField(null=True)
+    result_quality = models.JSONField(null=True)
+    parameters = models.JSONField(null=True)
+    is_removed = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["datastream", "time_ms"], name="one_remark_a_reading")]
+
+    def __str__(self) -> str:
+        return f"{self.datastream_id}:{self.time_ms}"
 
 
 class Device(models.Model):

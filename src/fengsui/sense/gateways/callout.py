@@ -1,7 +1,8 @@
 """Who may log in to the bus's MQTT listener: the server asks, the registry answers (NATS authorization callout).
 
 A device is let in with its code as user name and its secret as password.  It may publish to the topic of its own
-site only, and subscribe to nothing.  Source: nats-server ADR-26 and server/auth_callout.go of version 2.15.
+site and to those of its datastreams (SensorThings), and listen to the latter.  Source: nats-server ADR-26 and
+server/auth_callout.go of version 2.15.
 """
 
 import re
@@ -12,7 +13,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from fengsui.sense.gateways import nkeys
+from fengsui.sense.gateways import nkeys, topics
 from fengsui.sense.gateways.nkeys import AccountKey, BadToken
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import DeviceRow, Registry, SiteRow
@@ -23,6 +24,7 @@ SUBJECT = "$SYS.REQ.USER.AUTH"
 QUEUE = "gateway"
 ACCOUNT = "FENGSUI"
 TOPIC = "v1.{site}.readings"
+STREAMS_MOST = 500  # datastreams of a site that are named in a permission
 CLIENT_ID = re.compile(r"[A-Za-z0-9._:/@-]{0,128}")
 LOGIN_S = 24 * 3600  # a session ends after this and the device logs in again: a backstop behind ``sessions``
 
@@ -97,6 +99,11 @@ class Callout:
         return ""
 
     def _user(self, user_key: str, device: DeviceRow, site: SiteRow) -> str:
+        ids = sorted(self._registry.streams(site.id).active_ids)
+        if len(ids) > STREAMS_MOST:
+            log.warning("callout.many_datastreams", site=site.code, datastreams=len(ids), named=0)
+            ids = []
+        heard: dict[str, Any] = {"allow": [topics.heard(pk) for pk in ids]} if ids else {"deny": [">"]}
         return self._key.sign(
             {
                 "sub": user_key,
@@ -104,8 +111,8 @@ class Callout:
                 "name": device.code,
                 "exp": int(time.time()) + LOGIN_S,
                 "nats": {
-                    "pub": {"allow": [TOPIC.format(site=site.code)]},
-                    "sub": {"deny": [">"]},
+                    "pub": {"allow": [TOPIC.format(site=site.code), *(topics.said(pk) for pk in ids)]},
+                    "sub": heard,
                     "subs": -1,
                     "data": -1,
                     "payload": -1,

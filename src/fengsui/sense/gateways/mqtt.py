@@ -43,6 +43,8 @@ SHUT_BYTES = (
 class MqttGateway:
     """The consumer of what devices publish.  Several may run; each message reaches one of them."""
 
+    subject, consumer = SUBJECT, CONSUMER
+
     def __init__(
         self,
         nc: Client,
@@ -67,9 +69,9 @@ class MqttGateway:
 
     async def start(self) -> None:
         """Make the interest that keeps publishes, then begin to take them."""
-        await ensure(self._nc, self._limit)
-        self._pull = await self._nc.jetstream().pull_subscribe_bind(CONSUMER, STREAM)
-        self._core = await self._nc.subscribe(SUBJECT, queue=QUEUE, cb=self._on_core)
+        await ensure(self._nc, self._limit, self.consumer, self.subject)
+        self._pull = await self._nc.jetstream().pull_subscribe_bind(self.consumer, STREAM)
+        self._core = await self._nc.subscribe(self.subject, queue=QUEUE, cb=self._on_core)
         self._loop_task = asyncio.create_task(self._take_for_ever(), name="mqtt")
 
     async def close(self) -> None:
@@ -86,7 +88,7 @@ class MqttGateway:
         """Have the server confirm nothing while a disk is full.  Call it often; raises what the bus raises."""
         shut = self._publisher.room.full is not None
         if shut != self._is_shut:
-            await ensure(self._nc, SHUT_BYTES if shut else self._stream_bytes)
+            await ensure(self._nc, SHUT_BYTES if shut else self._stream_bytes, self.consumer, self.subject)
             self._is_shut = shut
             log.warning("mqtt.shut" if shut else "mqtt.open", why="disk")
 
@@ -96,7 +98,7 @@ class MqttGateway:
 
     async def waiting(self) -> int:
         """Messages in the stream that no gateway has finished."""
-        info = await self._nc.jetstream().consumer_info(STREAM, CONSUMER)
+        info = await self._nc.jetstream().consumer_info(STREAM, self.consumer)
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
     async def _take_for_ever(self) -> None:
@@ -125,7 +127,7 @@ class MqttGateway:
     async def _again(self) -> None:
         """The stream or its consumer may be gone (a bus that was reset): make them again."""
         try:
-            await ensure(self._nc, self._limit)
+            await ensure(self._nc, self._limit, self.consumer, self.subject)
         except (nats.errors.Error, nats.js.errors.Error, OSError):
             pass
 
@@ -220,7 +222,7 @@ class MqttGateway:
         self.refused += len(entered.batch.refused)
 
 
-async def ensure(nc: Client, max_bytes: int) -> None:
+async def ensure(nc: Client, max_bytes: int, consumer: str = CONSUMER, subject: str = SUBJECT) -> None:
     """The server's stream of MQTT publishes, bounded, and our interest in it.  Safe to call again.
 
     When the stream is full the server confirms no publish, and devices send again later.
@@ -241,8 +243,8 @@ async def ensure(nc: Client, max_bytes: int) -> None:
     await js.add_consumer(
         STREAM,
         ConsumerConfig(
-            durable_name=CONSUMER,
-            filter_subject=f"{PREFIX}{SUBJECT}",
+            durable_name=consumer,
+            filter_subject=f"{PREFIX}{subject}",
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ACK_WAIT_S,
             max_ack_pending=2 * GROUPS * AT_ONCE,

@@ -84,6 +84,11 @@ class Streams:
         self.row = {r.code: i for i, r in enumerate(rows) if r.is_active}
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
+    @property
+    def active_ids(self) -> list[int]:
+        """The ids of the datastreams in use."""
+        return [int(self.ids[row]) for row in self.row.values()]
+
     def layout(self, codes: tuple[str, ...]) -> Layout:
         """The rows and ids of ``codes``; devices send the same few tuples again and again, so they are kept."""
         if (known := self._layouts.get(codes)) is not None:

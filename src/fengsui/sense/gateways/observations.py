@@ -1,0 +1,268 @@
+"""SensorThings over MQTT (OGC 18-088, 13 and 14): observations on ``v1.1/Datastreams(7)/Observations``, both ways.
+
+What devices say there becomes readings; what the pipelines took is told to who listens.  ``topics`` keeps them apart.
+"""
+
+import asyncio
+import re
+import time
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import nats.errors
+import nats.js.errors
+import numpy as np
+import structlog
+from django.db import connection
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from fengsui.base.batch import Batch, Refused
+from fengsui.base.quality import Reason
+from fengsui.sense.codecs.readings_json import raw
+from fengsui.sense.gateways.mqtt import MqttGateway
+from fengsui.sense.gateways.publisher import Busy
+from fengsui.sense.gateways.registry import SiteRow
+from fengsui.sense.gateways.topics import HEARD, SAID, TELL
+from fengsui.stores.bus import read_roles
+from fengsui.stores.changes import in_thread
+from fengsui.stores.history.recent import SUBJECT, Recent, question
+from fengsui.stores.history.rows import MS
+
+log = structlog.get_logger()
+
+_STREAM = re.compile(r"Datastreams\((\d{1,9})\)")
+SESSIONS = "$MQTT_sess"  # the server's own stream of who is subscribed to what
+POLL_S, LOOK_S = 0.5, 15.0
+KNOWN_S = 120.0  # how long a reading that was told is remembered
+HOUR_MS = 3_600_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ObservationsGateway(MqttGateway):
+    """Takes observations that devices publish.  What cannot be read is kept in quarantine, as everywhere."""
+
+    subject, consumer = f"{SAID}.*.Observations", "gateway-observations"
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._sites: dict[int, int] = {}
+
+    async def _take(self, subject: str, data: bytes, received_ms: int) -> None:
+        if not self._registry.loaded:
+            raise Busy("the gateway does not know its devices yet")
+        found = _STREAM.fullmatch(subject.split(".")[2])
+        site = await self._site(int(found[1])) if found else None
+        if site is None or found is None:
+            self.siteless += 1
+            log.error("mqtt.no_datastream", subject=subject, bytes=len(data))
+            return
+        self.received += 1
+        pk = int(found[1])
+        batch = self._batch(pk, site, data, received_ms)
+        if not batch.refused:
+            self._admit(batch, received_ms)
+            if batch.reason[0]:
+                batch.refused[0] = _refused(self._code(site, pk), batch)
+        await self._publisher.publish(batch)
+        self.accepted += not batch.refused
+        self.refused += len(batch.refused)
+
+    def _batch(self, pk: int, site: SiteRow, data: bytes, received_ms: int) -> Batch:
+        try:
+            time_ms, value = observation(data, received_ms)
+        except (ValueError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Batch(
+                site.id, f"mqtt:{site.code}", received_ms, np.array([pk], np.int32), np.array([received_ms]),
+                np.array([np.nan]), np.zeros(1, np.uint8), np.array([Reason.UNPARSABLE], np.uint8),
+                {0: Refused(self._code(site, pk), "", f"{error}: {raw(data)}"[:2000])},
+            )  # fmt: skip
+        return Batch(
+            site.id, f"mqtt:{site.code}", received_ms, np.array([pk], np.int32), np.array([time_ms], np.int64),
+            np.array([value], np.float64), np.zeros(1, np.uint8), np.zeros(1, np.uint8),
+        )  # fmt: skip
+
+    def _code(self, site: SiteRow, pk: int) -> str:
+        streams = self._registry.streams(site.id)
+        at = int(np.searchsorted(streams.ids, pk))
+        return streams.codes[at] if at < len(streams.ids) and streams.ids[at] == pk else ""
+
+    async def _site(self, pk: int) -> SiteRow | None:
+        """The site of a datastream; datastreams stay where they are."""
+        if pk not in self._sites:
+            site = await asyncio.to_thread(in_thread, lambda: _site_of(pk))
+            if site is None:
+                return None
+            self._sites[pk] = site
+        return self._registry.snapshot.site_by_id.get(self._sites[pk])
+
+
+def _site_of(pk: int) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT site_id FROM devices_datastream WHERE id = %s", [pk])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def observation(data: bytes, received_ms: int) -> tuple[int, float]:
+    """Time (ms) and value of an Observation in JSON.  Raises ValueError for what a topic cannot take."""
+    body = msgspec.json.decode(data)
+    if not isinstance(body, dict):
+        raise ValueError("an Observation is an object")
+    other = [
+        name
+        for name in body
+        if name not in ("phenomenonTime", "resultTime", "result") and "@iot." not in name
+    ]
+    if other:
+        raise ValueError(f"only phenomenonTime, resultTime and result are taken here, not {other[0][:40]}")
+    result = body.get("result")
+    if not isinstance(result, bool | int | float):
+        raise ValueError("the result must be a number, or true or false")
+    at = body.get("phenomenonTime") or body.get("resultTime")
+    if at is None:
+        return received_ms, float(result)
+    when = datetime.fromisoformat(str(at))
+    if when.tzinfo is None:
+        raise ValueError("an instant needs its offset")
+    return round((when - _EPOCH) / timedelta(milliseconds=1)), float(result)
+
+
+def _refused(code: str, batch: Batch) -> Refused:
+    at = _EPOCH + timedelta(milliseconds=int(batch.time_ms[0]))
+    return Refused(code, at.isoformat().replace("+00:00", "Z"), repr(float(batch.value[0])))
+
+
+class Updates:
+    """Tells subscribers of what the pipelines took: of datastreams somebody listens to, and of no others.
+
+    The eldest gateway does it.  Readings show in a pipeline's memory for a whole epoch, so asking twice a second sees
+    each; what was there when somebody subscribed is not told.
+    """
+
+    def __init__(self, nc: Client, partitions: int, instance: str) -> None:
+        self.told = 0
+        self._nc, self._partitions, self._instance = nc, partitions, instance
+        self._listens: dict[str, set[int]] = {}  # session → datastreams
+        self._since: dict[int, int] = {}
+        self._sites: dict[int, int] = {}
+        self._known: dict[tuple[int, int], float] = {}
+        self._first = True
+        self._tasks: list[asyncio.Task] = []
+
+    async def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="mqtt-sessions"),
+            asyncio.create_task(self._tell_for_ever(), name="mqtt-updates"),
+        ]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        """Who listens to what, from the server's own record; looked through again for those who left."""
+        while True:
+            try:
+                js = self._nc.jetstream()
+                reader = await js.subscribe(
+                    "$MQTT.sess.>", stream=SESSIONS, cb=self._on_session, manual_ack=True,
+                    config=ConsumerConfig(
+                        deliver_policy=DeliverPolicy.LAST_PER_SUBJECT, ack_policy=AckPolicy.NONE, mem_storage=True,
+                        inactive_threshold=60,
+                    ),
+                )  # fmt: skip
+                while self._nc.is_connected:
+                    await asyncio.sleep(LOOK_S)
+                    await self._forget_those_who_left()
+                    await reader.consumer_info()
+            except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError):
+                await asyncio.sleep(2)  # nobody has ever connected, or the bus is away
+
+    async def _on_session(self, message: Msg) -> None:
+        try:
+            subjects = (msgspec.json.decode(message.data).get("subs") or {}) if message.data else {}
+        except (msgspec.DecodeError, AttributeError):
+            return
+        ids = set()
+        for subject in subjects:
+            parts = subject.split(".")
+            found = _STREAM.fullmatch(parts[1]) if len(parts) == 3 and parts[0] == HEARD else None
+            if found is not None:
+                ids.add(int(found[1]))
+        if ids:
+            self._listens[message.subject] = ids
+            for pk in ids:
+                self._since.setdefault(pk, time.time_ns() // 1_000_000)
+        else:
+            self._listens.pop(message.subject, None)
+
+    async def _forget_those_who_left(self) -> None:
+        for subject in list(self._listens):
+            try:
+                await self._nc.jetstream().get_last_msg(SESSIONS, subject)
+            except nats.js.errors.NotFoundError:
+                self._listens.pop(subject, None)
+        wanted = set().union(*self._listens.values()) if self._listens else set()
+        self._since = {pk: at for pk, at in self._since.items() if pk in wanted}
+
+    async def _tell_for_ever(self) -> None:
+        looked = 0.0
+        while True:
+            await asyncio.sleep(POLL_S)
+            if not self._since:
+                continue
+            try:
+                if time.monotonic() - looked > LOOK_S:
+                    looked = time.monotonic()
+                    self._first = await self._is_eldest()
+                if self._first:
+                    await self._tell()
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                log.debug("mqtt.updates", error=repr(error))
+            except Exception as error:
+                log.error("mqtt.updates_failed", error=repr(error))
+
+    async def _is_eldest(self) -> bool:
+        roles = await read_roles(self._nc, seconds=1.0)
+        known = sorted((r["since_ms"], r["instance"]) for r in roles if r["role"] == "gateway")
+        return not known or known[0][1] == self._instance
+
+    async def _tell(self) -> None:
+        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        self._known = {key: at for key, at in self._known.items() if now - at < KNOWN_S}
+        by_partition: dict[int, list[int]] = defaultdict(list)
+        for pk in self._since:
+            if pk not in self._sites:
+                site = await asyncio.to_thread(in_thread, lambda pk=pk: _site_of(pk))
+                if site is None:
+                    continue
+                self._sites[pk] = site
+            by_partition[self._sites[pk] % self._partitions].append(pk)
+        for partition, ids in by_partition.items():
+            asked = question(ids, now_ms - 32 * 24 * HOUR_MS, now_ms + HOUR_MS)
+            answer = await self._nc.request(SUBJECT.format(partition), asked, timeout=1.0)
+            await self._tell_new(Recent.of(answer.data), now)
+
+    async def _tell_new(self, recent: Recent, now: float) -> None:
+        table = recent.table
+        times, received = (
+            table[name].combine_chunks().cast(MS).view("int64").to_pylist() for name in ("time", "received")
+        )
+        for pk, at, came, value in zip(
+            table["datastream"].to_pylist(), times, received, table["value"].to_pylist(), strict=True
+        ):
+            if (pk, at) in self._known or came < self._since.get(pk, came + 1):
+                continue
+            self._known[pk, at] = now
+            when = (_EPOCH + timedelta(milliseconds=at)).isoformat().replace("+00:00", "Z")
+            body = {
+                "@iot.id": f"{pk}:{at}", "phenomenonTime": when, "resultTime": when,
+                "result": None if value != value else value,
+            }  # fmt: skip
+            await self._nc.publish(f"{TELL}.Datastreams({pk}).Observations", msgspec.json.encode(body))
+            self.told += 1
