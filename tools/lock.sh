@@ -9,7 +9,7 @@ compile() {
     --generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate --no-header "$@"
 }
 compile --extra dev -o requirements/dev.txt
-compile --extra build --constraints requirements/dev.txt -o requirements/run.txt
+compile --extra build --extra video --constraints requirements/dev.txt -o requirements/run.txt
 # Spark apart: it has no wheel, and most installations do not want its 450 MB.
 python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"], sep="\n")' |
   "$uv" pip compile -q - --python-platform x86_64-manylinux_2_28 --python-version 3.11 --generate-hashes \

@@ -2,6 +2,7 @@
 
 from fengsui.sense.codecs import chem_json, fire_water_pressure, gb26875, hj212, sl651
 from fengsui.sense.codecs.frame import Codec, Term, ending
+from fengsui.sense.codecs.gb28181 import explain as gb28181
 from fengsui.sense.codecs.jt808 import frame as jt808_frame
 from fengsui.sense.codecs.jt808 import readings as jt808
 from fengsui.sense.codecs.modbus import framing as modbus
@@ -13,6 +14,7 @@ CODECS: dict[str, Codec] = {
         hj212.CODEC,
         sl651.CODEC,
         gb26875.CODEC,
+        gb28181.CODEC,
         Codec(
             "jt808",
             "JT/T 808-2013, 2019",
