@@ -162,6 +162,7 @@ INSTALLED_APPS = [
     "fengsui.stores.history",
     "fengsui.loops",
     "fengsui.sense.devices",
+    "fengsui.sense.cameras",
     "fengsui.govern.quarantine",
     "fengsui.govern.ledger",
     "fengsui.govern.retention",

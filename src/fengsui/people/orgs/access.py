@@ -40,6 +40,9 @@ MAY: dict[str, frozenset[str]] = {
     "loop.act": frozenset({DUTY, COMMAND, REGULATE, SAFETY}),
     "loop.assign": frozenset({DUTY, COMMAND}),
     "loop.kind.edit": frozenset({COMMAND, OPERATE}),
+    # cameras
+    "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
+    "video.control": frozenset({DUTY, COMMAND}),
     # data
     "rule.edit": frozenset({REGULATE, STEWARD}),
     "site.edit": frozenset({STEWARD, OPERATE}),
