@@ -416,12 +416,12 @@ def test_publishes_while_no_gateway_runs_are_confirmed_and_taken_later(bus):
     device = Device(bus).ready()
     bus.processes["gateway"].send_signal(signal.SIGTERM)
     assert bus.processes["gateway"].wait(20) == 0
-    for i in range(20):
-        device.say(float(i)).wait_for_publish(10)
+    sent = {1000.0 + i for i in range(20)}  # no other test's: those may be delivered once more, as duplicates
+    for value in sent:
+        device.say(value).wait_for_publish(20)
     assert values(bus) == []
     bus.start("gateway")
-    sent = {float(i) for i in range(20)}  # what comes again after a slow write is a duplicate later
-    wait_until(lambda: set(values(bus)) == sent, 60, lambda: f"what was sent; {values(bus)}\n{bus.tail()}")
+    wait_until(lambda: sent <= set(values(bus)), 60, lambda: f"what was sent; {values(bus)}\n{bus.tail()}")
     device.close()
 
 
