@@ -492,9 +492,7 @@ def test_the_parts_of_a_code():
 
 
 def test_a_frame_is_explained_on_the_command_line(capsys):
-    from fengsui.run.cli import main
+    from fengsui.run import cli
 
-    with pytest.raises(SystemExit) as code:
-        main(["frame", "decode", "gb28181", message().hex(), "--json"])
-    assert code.value.code == 0
+    assert cli.run(["frame", "decode", "gb28181", message().hex(), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cmd_type"] == "Keepalive"
