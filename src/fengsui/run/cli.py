@@ -7,7 +7,10 @@ import argparse
 import importlib
 import sys
 
+from django.utils import timezone
+
 from fengsui.run import logs, settings
+from fengsui.stores import clock
 
 COMMANDS = {
     "up": "fengsui.run.up",
@@ -38,6 +41,7 @@ def main() -> None:
     """The program: logs of this process go to standard error; ends with the code of the command."""
     try:
         logs.setup(settings.value("FENGSUI_LOG_LEVEL"))
+        _keep_time()
         sys.exit(run(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
@@ -59,6 +63,12 @@ def run(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"fengsui {name}", description=module.HELP)
     module.add_arguments(parser)
     return int(module.run(parser.parse_args(argv[1:])))
+
+
+def _keep_time() -> None:
+    """All processes of this FENGSUI_HOME have one time, and so has what Django stamps for us."""
+    clock.process_clock().share(settings.home(), settings.value("FENGSUI_CLOCK_OFFSET_FILE"))
+    timezone.now = clock.now
 
 
 def _usage() -> str:

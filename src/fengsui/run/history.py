@@ -9,6 +9,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from fengsui.stores import clock
+
 if TYPE_CHECKING:
     from fengsui.stores.history.catalogue import Catalogue
 
@@ -196,7 +198,7 @@ def _due(keep: Any) -> list[dict[str, Any]]:
 
     catalogue = Catalogue.default()
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for due in due_files(keep, datetime.now(UTC).date()):
+    for due in due_files(keep, clock.now().date()):
         try:
             rows = count_due(catalogue, due)
         except FileNotFoundError:

@@ -23,6 +23,7 @@ from fengsui.sense.gateways.registry import Registry, Streams
 from fengsui.sense.gateways.repeats import Repeats
 from fengsui.stores.bus import Room
 from fengsui.stores.changes import in_thread
+from fengsui.stores.clock import process_clock
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class Intake:
     async def start(self) -> None:
         """Read the registry and the policy, waiting for the database as long as it takes, then follow both."""
         self.refusals.start()
+        process_clock().decide()
         await self.room.start(self._nc)
         await asyncio.to_thread(repeats.warm_up)
         told = False

@@ -6,10 +6,11 @@ import json
 import sys
 from collections import defaultdict
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fengsui.run import django_setup, settings
+from fengsui.stores import clock
 
 if TYPE_CHECKING:
     from fengsui.govern.ledger.services import Count, Entry, Statement
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    now = datetime.now(UTC)
+    now = clock.now()
     try:
         to_at = _instant(args.to_at) if args.to_at else now + timedelta(minutes=1)
         from_at = _instant(args.from_at) if args.from_at else now - timedelta(minutes=args.minutes)

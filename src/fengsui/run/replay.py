@@ -22,6 +22,7 @@ import structlog
 from fengsui.base import units
 from fengsui.base.errors import FengsuiError, UnknownUnit
 from fengsui.run import settings
+from fengsui.stores import clock
 
 HELP = "play a recorded data set, or the schedule of a region pack, as if it were measured now"
 BEHIND_MS = 30_000  # further behind than this, go on from now instead of sending a burst of old readings
@@ -381,7 +382,7 @@ def _reach() -> str:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()
 
 
 # ---- playing --------------------------------------------------------------------------------------------------

@@ -79,6 +79,11 @@ SETTINGS = {
         ),
         Setting("FENGSUI_OTEL_ENDPOINT", "", "OTLP/HTTP collector that gets traces; empty: no traces"),
         Setting("FENGSUI_OTEL_EVERY", "1000", "one request in so many is traced"),
+        Setting(
+            "FENGSUI_CLOCK_OFFSET_FILE",
+            "",
+            "file with milliseconds to add to the machine's clock, for drills",
+        ),
         Setting("FENGSUI_LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }

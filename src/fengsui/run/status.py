@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fengsui.run import settings
+from fengsui.stores import clock
 from fengsui.stores.bus import connect, read_roles
 
 HELP = "which role is up, since when, and its lag"
@@ -75,7 +76,7 @@ def lines(roles: list[dict[str, Any]]) -> list[str]:
         if "since_ms" not in role:
             out.append(f"{role['role']:<10} down")
             continue
-        seconds = max(0, round(time.time() - role["since_ms"] / 1000))
+        seconds = max(0, round(clock.now_ms() / 1000 - role["since_ms"] / 1000))
         state = "up" if role["ready"] else "starting"
         lag = "  ".join(f"{name} {number}" for name, number in role["lag"].items())
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(role["since_ms"] / 1000))

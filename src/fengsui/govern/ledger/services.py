@@ -19,7 +19,7 @@ from django.db.models import Q
 from fengsui.govern.ledger.models import Boundary, Line
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import Device, Site
-from fengsui.stores import history
+from fengsui.stores import clock, history
 from fengsui.stores.checkpoints.models import Writer
 
 OF_A_SITE = ("mqtt:", "replay:")  # "mqtt:<site>" and "replay:<data set>@<site>": the site ends the name
@@ -143,7 +143,7 @@ def lines(
     found = statement(
         from_at,
         to_at,
-        is_open_from=open_from(now or datetime.now(UTC)),
+        is_open_from=open_from(now or clock.now()),
         sources=None if user is None else sources_visible_to(user, from_at, to_at),
     )
     return sorted(found.entries, key=lambda e: (-e.minute.timestamp(), e.source))

@@ -6,7 +6,6 @@
 - The language that the person chose last, on whatever machine.
 """
 
-import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +14,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
@@ -48,7 +47,7 @@ class PersonMiddleware(MiddlewareMixin):
 
 def _went_away(request: HttpRequest, user: Any) -> bool:
     minutes = settings.IDLE_MINUTES if user.idle_minutes is None else user.idle_minutes
-    now, seen = int(time.time()), request.session.get(SEEN)
+    now, seen = int(timezone.now().timestamp()), request.session.get(SEEN)
     if minutes and seen is not None and now - seen > minutes * 60:
         return True
     if request.headers.get(BACKGROUND) != "1" and (seen is None or now - seen >= STAMP_SECONDS):

@@ -39,6 +39,8 @@ METRICS = {
         _counter("process_cpu_seconds", "Processor time of the process"),
         _gauge("process_resident_memory_bytes", "Resident memory of the process"),
         _gauge("process_open_files", "Open file descriptors of the process"),
+        _gauge("clock_apart_seconds", "The machine's clock less the platform's time; 0 while they go together"),
+        _counter("clock_jumps", "Jumps of the machine's clock that the process noticed"),
         # gateway; also web, which takes readings on the portal's port
         _counter("gateway_requests", "Requests to the HTTP listener, by status of the answer", "code"),
         _counter("gateway_received_bytes", "Bytes of request bodies, unpacked"),

@@ -9,6 +9,7 @@ import msgspec
 
 from fengsui.base.metrics import Distribution
 from fengsui.run.metrics.names import METRICS
+from fengsui.stores.clock import process_clock
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True):
@@ -46,6 +47,9 @@ def process() -> Iterator[Sample]:
     """Processor time, memory and open files of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     yield one("process_cpu_seconds", used.ru_utime + used.ru_stime)
+    ours = process_clock()
+    yield one("clock_apart_seconds", ours.apart_ms / 1000)
+    yield one("clock_jumps", ours.jumps)
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         yield one("process_resident_memory_bytes", pages * os.sysconf("SC_PAGE_SIZE"))

@@ -8,7 +8,6 @@ happened, so that no reading is for an instant neither here nor in the catalogue
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from nats.aio.msg import Msg
 from fengsui.run.pipeline.epoch import Epoch
 from fengsui.run.pipeline.partition import Arrived, Partition
 from fengsui.run.pipeline.stream import BUS_ERRORS, Stream
+from fengsui.stores import clock
 from fengsui.stores.history import recent
 
 log = structlog.get_logger()
@@ -86,7 +86,7 @@ class Hot:
     def _as_of_ms(self) -> int:
         """Whatever the bus had by then is in the epochs or committed, as far as is known."""
         if self._stream.caught_up and not self.in_hand:
-            return time.time_ns() // 1_000_000
+            return clock.now_ms()
         return self._taken_at_ms
 
     async def _answer_latest(self, message: Msg) -> None:

@@ -6,13 +6,13 @@ transaction that deletes it.
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import structlog
 
 from fengsui.govern.retention import services as policy
 from fengsui.people import audit
+from fengsui.stores import clock
 from fengsui.stores.history.catalogue import Catalogue
 from fengsui.stores.history.compaction import Compactor
 from fengsui.stores.history.keep import Keep
@@ -53,12 +53,12 @@ class Keeper:
             self._revision, self._look_at = revision, 0.0
         if time.monotonic() < self._look_at:
             self._retention.delete_due()
-        elif not self._retention.run_once(self._keep, datetime.now(UTC).date()):
+        elif not self._retention.run_once(self._keep, clock.now().date()):
             self._look_at = time.monotonic() + LOOK_EVERY_S
 
     def _merge(self) -> None:
         try:
-            while self._compactor.run_once(datetime.now(UTC)):
+            while self._compactor.run_once(clock.now()):
                 pass
         except (pa.ArrowException, FileNotFoundError) as error:
             # a damaged file is no reason to stop judging readings; somebody has to repair it

@@ -35,10 +35,11 @@ from fengsui.run.pipeline.keeper import Keeper
 from fengsui.run.pipeline.live import Live
 from fengsui.run.pipeline.partition import Arrived, Partition, UnknownDatastreams
 from fengsui.run.pipeline.stream import BUS_ERRORS, Stream
-from fengsui.stores import changes
+from fengsui.stores import changes, clock
 from fengsui.stores.bus import Heartbeat, connect, ensure
 from fengsui.stores.checkpoints import claims, states, writers
 from fengsui.stores.checkpoints.claims import Claim, Superseded
+from fengsui.stores.clock import process_clock
 from fengsui.stores.history.catalogue import Catalogue
 from fengsui.stores.history.segments import DAY_MS
 from fengsui.warn.alarms import services as alarms
@@ -52,6 +53,9 @@ AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.Inte
 RETRY_S = (0.1, 3.0)  # first and longest pause before the same thing is tried again
 TICK_S = 1.0
 COMMITS = 2  # under way at once
+SETTLES_S = (
+    60.0  # after our own time was set nobody is called silent: devices are heard at the new time first
+)
 SMALL_STATE = 4 << 20  # bytes: a state up to this size is written with every epoch
 LARGE_STATE_S = 10.0  # a larger one this often; the bus keeps the messages since
 EVENTS_WAITING = 200_000  # alarms that wait for the database before no more readings are taken
@@ -407,7 +411,7 @@ class Role:
 
     async def _tick(self) -> None:
         now_ms = _now_ms()
-        if self.stream.caught_up:
+        if self.stream.caught_up and not process_clock().moved_within(SETTLES_S):
             self._enqueue(await self._in_engine(self.partition.sweep, now_ms))
             if not self._reconciled:
                 await self._reconcile(now_ms)
@@ -649,4 +653,4 @@ def _close_connection() -> None:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()

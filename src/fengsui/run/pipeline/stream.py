@@ -22,6 +22,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from fengsui.base import tracing
 from fengsui.run.pipeline.partition import Arrived
 from fengsui.stores.bus import READINGS
+from fengsui.stores.clock import process_clock
 
 log = structlog.get_logger()
 
@@ -173,7 +174,7 @@ class Stream:
         self._next += 1
         self._credit -= 1
         self.pending = meta.num_pending or 0
-        self.delivered_at_ms = round(meta.timestamp.timestamp() * 1000)
+        self.delivered_at_ms = process_clock().without_jump(round(meta.timestamp.timestamp() * 1000))
         headers = message.headers or {}
         self._waiting.append(
             Arrived(

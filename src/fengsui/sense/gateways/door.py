@@ -4,7 +4,6 @@ A refused reading is not dropped: it stays in its batch with its reason and what
 quarantine as durably as the good ones travel to history.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,10 @@ from fengsui.base.batch import Batch, Refused
 from fengsui.base.errors import UnknownUnit
 from fengsui.base.quality import Reason
 from fengsui.sense.codecs.readings_json import TEXT_LIMIT, Draft, raw, text
+from fengsui.sense.gateways.publisher import ClockUnsure
 from fengsui.sense.gateways.registry import SiteRow, Streams
+from fengsui.stores import clock
+from fengsui.stores.clock import process_clock
 
 Admit = Callable[[Batch, int], None]  # (batch, now_ms): sets ``reason`` of rows that the checks refuse
 
@@ -72,7 +74,14 @@ def admit_all(batch: Batch, now_ms: int) -> None:
 
 
 def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()
+
+
+def require_sure_time(source: str, time_ms: np.ndarray) -> None:
+    """Hear what time a source thinks it is.  Raises ClockUnsure when that is not to be judged yet."""
+    ours = process_clock()
+    if ours.is_apart and len(time_ms) and not ours.hears(source, int(time_ms.max())):
+        raise ClockUnsure("the clock of this machine has jumped; send the readings again in a moment")
 
 
 def enter(

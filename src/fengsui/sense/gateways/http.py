@@ -22,6 +22,7 @@ from fengsui.sense.gateways.publisher import NOT_IN_TIME, Busy, Publisher
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import DeviceRow, Registry, SiteRow
 from fengsui.sense.gateways.repeats import Repeats
+from fengsui.stores.clock import process_clock
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -131,7 +132,7 @@ async def _route(gate: Gate, scope: Scope, receive: Receive, held: "_Held") -> t
     device, site = device_of(gate, headers, address)
     gate.publisher.require_room()  # before the body is read: it will be sent again, perhaps many times
     data = await _body(gate, headers, receive, held)
-    if gate.repeats is not None:
+    if gate.repeats is not None and not process_clock().is_apart:
         plain = gate.repeats.enter(data, site, gate.registry.streams(site.id), device.code, door.now_ms())
         if plain is not None:
             await gate.publisher.publish(plain)
@@ -147,6 +148,7 @@ async def _route(gate: Gate, scope: Scope, receive: Receive, held: "_Held") -> t
         gate.counts.refused += 1
         await gate.publisher.publish(door.unreadable(data, site, device.code, received_ms))
         raise Refusal(400, draft.code, str(draft))
+    door.require_sure_time(device.code, draft.time_ms)
     if draft.site not in (None, site.code):
         await _refuse_other_site(gate, draft, site, device, address, received_ms)
     entered = await _enter(gate, draft, site, device, received_ms)

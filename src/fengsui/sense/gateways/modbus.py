@@ -8,7 +8,6 @@ device behind a serial server speaks RTU or ASCII over its TCP connection.
 
 import asyncio
 import math
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from fengsui.base.errors import BadFrame
 from fengsui.sense.codecs.modbus.framing import Fed, Frame, Framing, encode, feed_ascii, feed_rtu, feed_tcp
 from fengsui.sense.codecs.modbus.pdu import Pdu, Side
 from fengsui.sense.codecs.modbus.points import Point, Read, by_code, plan, values
+from fengsui.stores import clock
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Poller:
         self,
         device: Device,
         take: Callable[[Polled], Awaitable[None]],
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = lambda: clock.now_ms(),
     ) -> None:
         self.device, self.take, self.now_ms = device, take, now_ms
         self.skipped = 0  # periods that passed while a poll was under way

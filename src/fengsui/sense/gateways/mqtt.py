@@ -22,6 +22,7 @@ from fengsui.sense.gateways.publisher import Busy, Publisher
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import Registry
 from fengsui.sense.gateways.repeats import Repeats
+from fengsui.stores.clock import process_clock
 
 log = structlog.get_logger()
 
@@ -140,7 +141,8 @@ class MqttGateway:
     async def _stored(self, message: Msg) -> None:
         """One publish of QoS 1: confirmed to the stream only when its batch is durable."""
         try:
-            received_ms = int(message.metadata.timestamp.timestamp() * 1000)  # the same when it comes again
+            stamped_ms = int(message.metadata.timestamp.timestamp() * 1000)  # the same when it comes again
+            received_ms = process_clock().without_jump(stamped_ms)
             await self._take(message.subject[len(PREFIX) :], message.data, received_ms)
             await message.ack()
         except Busy:
@@ -193,7 +195,11 @@ class MqttGateway:
             return
         source = f"mqtt:{site.code}"
         streams = self._registry.streams(site.id)
-        plain = self._repeats.enter(data, site, streams, source, received_ms) if self._repeats else None
+        plain = (
+            self._repeats.enter(data, site, streams, source, received_ms)
+            if self._repeats and not process_clock().is_apart
+            else None
+        )
         if plain is not None:
             self.received += len(plain)
             await self._publisher.publish(plain)
@@ -205,6 +211,7 @@ class MqttGateway:
             self.refused += 1
             await self._publisher.publish(door.unreadable(data, site, source, received_ms))
             return
+        door.require_sure_time(source, draft.time_ms)
         self.received += len(draft)
         if draft.site not in (None, site.code):
             self.refused += len(draft)

@@ -52,6 +52,13 @@ class DiskFull(Busy):
     retry_after_s = 10
 
 
+class ClockUnsure(Busy):
+    """The machine's clock has jumped and nobody can say yet whether a reading of this time is of now."""
+
+    code = "sense.clock"
+    retry_after_s = 5
+
+
 @dataclass(slots=True, eq=False)
 class _Offer:
     """What stands for the future of a piece whose sender does not wait but is told."""

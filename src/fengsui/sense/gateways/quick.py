@@ -17,6 +17,7 @@ from fengsui.sense.gateways import door, http
 from fengsui.sense.gateways.publisher import Busy
 from fengsui.sense.gateways.registry import SiteRow, Snapshot
 from fengsui.sense.gateways.repeats import MAX_BYTES
+from fengsui.stores.clock import process_clock
 
 PART_S = (
     2.0  # how long the rest of a message is waited for here; then uvicorn waits, with time-outs of its own
@@ -120,7 +121,7 @@ class ReadingsProtocol(HttpToolsProtocol):
         """Send the readings on their way; False when they must go the long one."""
         gate, head = self.gate, self._head
         assert head is not None
-        if gate.repeats is None or self.flow.write_paused or tracing.is_on():
+        if gate.repeats is None or self.flow.write_paused or tracing.is_on() or process_clock().is_apart:
             return False
         if head.snapshot is not gate.registry.snapshot and not self._recognise(head):
             return False

@@ -1,6 +1,5 @@
 """Which role is up: what the roles answer on the bus, and a row for each expected one that is silent."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from fengsui.show.live.hub import NotConnected, hub
+from fengsui.stores import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,14 @@ class Status:
                 kept["free"] = min(kept["free"], free)
         return list(found.values())
 
+    @property
+    def clocks(self) -> list[dict[str, Any]]:
+        """Machines whose clock has jumped and is not believed: host, and by how many ms it is off."""
+        found = {
+            row["host"]: row["lag"]["clock_off_ms"] for row in self.roles if "clock_off_ms" in row["lag"]
+        }
+        return [{"host": host, "off_ms": off, "behind_ms": -off} for host, off in found.items()]
+
 
 def status() -> Status:
     """Ask now; takes up to a second.  A role that does not answer is not up."""
@@ -40,7 +48,7 @@ def status() -> Status:
         if role not in seen:
             rows.append(_row({"role": role, "ready": role == "db" and not answers and _database_answers()}))
     rows.sort(key=lambda row: (row["role"], row["instance"]))
-    return Status(all(row["ready"] for row in rows), time.time_ns() // 1_000_000, rows)
+    return Status(all(row["ready"] for row in rows), clock.now_ms(), rows)
 
 
 def _row(answer: dict[str, Any]) -> dict[str, Any]:

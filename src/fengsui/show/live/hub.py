@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from nats.js.errors import NotFoundError
 
 from fengsui.base import tracing
 from fengsui.show.live.ring import Event, Ring
+from fengsui.stores import clock
 from fengsui.stores.bus import LIVE, connect, read_roles
 
 EVENTS, EVENT_BYTES = 20_000, 32 << 20
@@ -322,4 +322,4 @@ def stop() -> None:
 
 
 def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()

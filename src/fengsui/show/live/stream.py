@@ -33,6 +33,7 @@ from fengsui.sense.devices.models import Site
 from fengsui.show.lists.visible import visible_to
 from fengsui.show.live.hub import Hub, hub, now_ms
 from fengsui.show.live.ring import Event
+from fengsui.stores import clock
 
 PATH = "/api/v1/live"
 ACTIONS = {"alarm": "alarm.view", "loop": "loop.view", "site": "site.view", "ledger": "ledger.view"}
@@ -198,7 +199,7 @@ def _idle(session: Any, user: Any) -> bool:
     """As ``PersonMiddleware`` sees it; an open stream is no use of the session."""
     minutes = settings.IDLE_MINUTES if user.idle_minutes is None else user.idle_minutes
     seen = session.get(SEEN)
-    return bool(minutes and seen is not None and time.time() - seen > minutes * 60)
+    return bool(minutes and seen is not None and clock.now_ms() / 1000 - seen > minutes * 60)
 
 
 async def _gone(receive: Receive) -> None:

@@ -13,6 +13,8 @@ import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from fengsui.stores import clock
+
 SUBJECT = "roles.ping"
 
 
@@ -28,7 +30,7 @@ class Heartbeat:
             "instance": uuid.uuid4().hex[:12],
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "since_ms": time.time_ns() // 1_000_000,
+            "since_ms": clock.now_ms(),
         }
         self._subscription: Any = None
 
@@ -38,8 +40,9 @@ class Heartbeat:
 
     def status(self) -> dict[str, Any]:
         """What is answered: role, instance, pid, host, since_ms, at_ms, ready, lag."""
-        at_ms = time.time_ns() // 1_000_000
-        return {**self._fixed, "at_ms": at_ms, "ready": self.ready, "lag": self.lag}
+        at_ms = clock.now_ms()
+        lag = {**self.lag, **clock.facts()}
+        return {**self._fixed, "at_ms": at_ms, "ready": self.ready, "lag": lag}
 
     async def start(self) -> None:
         async def answer(message: Msg) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from fengsui.govern.ledger.models import Boundary
 from fengsui.show import words
 from fengsui.show.portal.templatetags.look import moment
+from fengsui.stores import clock
 
 register = template.Library()
 FRESH_BADGE = {"live": "badge-ok", "late": "badge-warn", "stale": "badge-stale", "never": "badge-stale"}
@@ -128,4 +129,4 @@ def role(name: str) -> str:
 @register.filter
 def overdue_by(at: datetime.datetime) -> int:
     """Milliseconds since ``at``; negative while it is still to come."""
-    return round((datetime.datetime.now(datetime.UTC) - at).total_seconds() * 1000)
+    return round((clock.now() - at).total_seconds() * 1000)
