@@ -27,6 +27,7 @@ BENCHES = (
     "push",
     "api",
     "frames",
+    "recovery",
 )
 LONG = ("soak",)  # by name only: it says nothing in seconds
 
