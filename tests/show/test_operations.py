@@ -120,6 +120,25 @@ def test_a_full_disk_is_said_on_operations_status_and_health(world, open_as, mon
     monkeypatch.setattr(home, "_asked", None)
 
 
+def test_a_clock_that_is_not_believed_is_said_on_operations_and_status(world, open_as, monkeypatch):
+    from fengsui.show.lists import roles
+
+    class Jumped:
+        def roles(self):
+            lags = ({"clock_off_ms": 3_600_000}, {"clock_off_ms": -86_400_000 * 3652})
+            return [
+                {"role": "db", "instance": str(n), "host": f"m{n}", "ready": True, "lag": lag}
+                for n, lag in enumerate(lags)
+            ]
+
+    monkeypatch.setattr(roles, "hub", Jumped)
+    for path in ("/operations/", "/status/"):
+        html = open_as(world.officer, "en").get(path).content.decode()
+        assert "jumped ahead by 60 min and is not believed" in html, path
+        assert "jumped back by 3652 d and is not believed" in html, path
+    assert "向前跳了 60 min" in open_as(world.officer).get("/status/").content.decode().replace("分钟", "min")
+
+
 def test_bars_fill_the_picture_and_show_the_smallest():
     made = bars([0, 1, 1000])
     assert (made.least, made.most, made.last) == (0, 1000, 1000)
