@@ -30,6 +30,14 @@ def test_an_event_is_handled_once_and_in_order():
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_an_event_does_not_wait_for_a_time_that_a_wrong_clock_gave_it():
+    outbox.add("t")
+    Event.objects.update(not_before=timezone.now() + timedelta(seconds=services.LONGEST_WAIT_S - 5))
+    assert outbox.drain({"t": lambda context, payload: None}).handled == 0
+    Event.objects.update(not_before=timezone.now() + timedelta(days=3652))
+    assert outbox.drain({"t": lambda context, payload: None}).handled == 1
+
+
 def test_an_event_of_a_rolled_back_transaction_never_was():
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         outbox.add("t")

@@ -210,7 +210,11 @@ def _together(topic: str, many: Many, limit: int, tools: Any, done: Drained) -> 
 def _claim(which: Q, limit: int) -> list[Event]:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
-    ripe = Q(not_before=None) | Q(not_before__lte=timezone.now())
+    now = timezone.now()
+    set_back = Q(
+        not_before__gt=now + timedelta(seconds=LONGEST_WAIT_S)
+    )  # the clock was ahead when this was said
+    ripe = Q(not_before=None) | Q(not_before__lte=now) | set_back
     waiting = Event.objects.waiting().filter(which, ripe).order_by("id")
     return list(waiting.select_for_update(skip_locked=True)[:limit])
 
