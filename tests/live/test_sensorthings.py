@@ -1,7 +1,9 @@
 """SensorThings against the whole platform: a client of other people, devices, and observations that go the long way."""
 
 import datetime as dt
+import json
 import subprocess
+import time
 
 import frost_sta_client as fsc
 import httpx
@@ -193,3 +195,66 @@ def test_results_that_are_no_numbers_and_a_feature_of_its_own(town, http):
     own = http.get(plain.headers["Location"] + "/FeatureOfInterest").json()
     assert own["feature"]["type"] == "Point"
     assert own["@iot.id"] != one["FeatureOfInterest"]["@iot.id"]
+
+
+class Listener:
+    """A device that is subscribed to a topic, and what it heard."""
+
+    def __init__(self, device, topic: str):
+        self.heard: list[dict] = []
+        self.granted: list[str] = []
+        self.session = device.connect()
+        self.session.client.on_message = lambda c, u, message: self.heard.append(json.loads(message.payload))
+        self.session.client.on_subscribe = lambda c, u, mid, codes, p: self.granted.extend(map(str, codes))
+        self.session.client.subscribe(topic, qos=0)
+        wait_until(lambda: self.granted, 20, "SUBACK")
+
+    def say(self, topic: str, body) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        number = self.session.client.publish(topic, data, qos=1).mid
+        wait_until(lambda: number in self.session.confirmed, 20, "PUBACK")
+
+
+def test_observations_over_mqtt_are_readings_and_are_told_to_who_listens(town, http):
+    device, pk = town.device(2), stream_of(town, town.sites[1], "T5")
+    topic = f"v1.1/Datastreams({pk})/Observations"
+    listener = Listener(device, topic)
+    assert listener.granted == ["Granted QoS 0"]
+    at = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(seconds=3)
+    text = at.isoformat().replace("+00:00", "Z")
+    listener.say(topic, {"phenomenonTime": text, "result": 4.25})
+    key = f"{pk}:{int(at.timestamp() * 1000)}"
+    wait_until(lambda: http.get(f"Observations('{key}')").status_code == 200, 20, "the observation")
+    assert http.get(f"Observations('{key}')").json()["result"] == 4.25
+
+    def told(value: float, say) -> bool:
+        say(value)  # again and again: nobody promises the first seconds after SUBACK
+        time.sleep(0.5)
+        return any(one["result"] == value for one in listener.heard)
+
+    wait_until(lambda: told(4.5, lambda v: listener.say(topic, {"result": v})), 40, "the update")
+    wait_until(lambda: told(5.5, lambda v: device.post_value("T5", v)), 20, "what comes in by another door")
+    ids = [one["@iot.id"] for one in listener.heard]
+    assert len(ids) == len(set(ids))
+    assert all(one.startswith(f"{pk}:") for one in ids)
+    listener.say(topic, {"result": "hot"})
+    held = (
+        "SELECT count(*) FROM quarantine_held h JOIN devices_site s ON s.id = h.site_id"
+        " WHERE s.code = %s AND h.reason = 1"
+    )
+    wait_until(lambda: town.sql(held, town.sites[1])[0][0] == 1, 30, "what cannot be read is in quarantine")
+    listener.session.close()
+
+
+def test_a_device_neither_listens_nor_speaks_for_another_site(town, http):
+    device, pk = town.device(2), stream_of(town, town.sites[0], "T5")
+    topic = f"v1.1/Datastreams({pk})/Observations"
+    for other in (topic, "v1.1/#", "#", "sta/said/#"):
+        listener = Listener(device, other)
+        assert listener.granted == ["Unspecified error"], other
+        listener.session.close()
+    before = http.get(f"Datastreams({pk})/Observations?$count=true&$top=0").json()["@iot.count"]
+    session = device.connect()
+    session.client.publish(topic, b'{"result": 1}', qos=1)
+    wait_until(lambda: session.ends, 20, "the end of the session")
+    assert http.get(f"Datastreams({pk})/Observations?$count=true&$top=0").json()["@iot.count"] == before

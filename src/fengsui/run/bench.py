@@ -28,6 +28,7 @@ BENCHES = (
     "api",
     "frames",
     "recovery",
+    "sta",
 )
 LONG = ("soak",)  # by name only: it says nothing in seconds
 

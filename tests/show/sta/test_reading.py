@@ -218,3 +218,18 @@ def test_names_that_look_like_markup_or_sql_stay_text(sta, world):
         assert sta().ask(hostile)[0] in (400, 404), hostile
     for text in ("name eq '\0'", "name eq 'a' or", "name eq", "f(", "name eq 1e999", "()", "name ?? 3"):
         assert sta().ask("Things", filter=text)[0] == 400, text
+
+
+def test_options_are_applied_in_the_order_of_the_standard(sta, world):
+    """Filter, count, order, skip, top, then expand and select: 18-088, 9.3.1."""
+    for i in range(10):
+        Thing.objects.create(site=world.site, code=f"O{i}", name=f"o{i}")
+    body = sta().get(
+        "Things", top=2, skip=3, count="true", orderby="name desc", filter="startswith(name,'o') and name ne 'o9'",
+        select="name", expand="Locations($select=name;$count=true)",
+    )  # fmt: skip
+    assert body["@iot.count"] == 9
+    assert [one["name"] for one in body["value"]] == ["o5", "o4"]
+    assert body["value"][0]["Locations"] == [{"name": "东山化工厂"}]
+    assert body["value"][0]["Locations@iot.count"] == 1
+    assert [one["name"] for one in sta().client.get(body["@iot.nextLink"]).json()["value"]] == ["o3", "o2"]

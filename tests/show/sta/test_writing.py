@@ -252,3 +252,52 @@ def test_columns_of_observations_each_answered(sta, world, bus):
     assert (remark.result, remark.result_time_ms) == ("hot", t + 9000)
     for wrong in ({}, [{"components": []}], [{**array[0], "dataArray@iot.count": 3}]):
         send(steward, "POST", "CreateObservations", wrong, status=400)
+
+
+def test_every_kind_of_entity_can_be_made_alone(root, sta, world, bus):
+    def post(name, body):
+        path = made(send(root, "POST", name, body))
+        return int(path[path.index("(") + 1 : -1])
+
+    of = KITCHEN["Datastreams"][0]
+    place = post("Locations", KITCHEN["Locations"][0])
+    assert Location.objects.get(pk=place).site.longitude == 8.438889
+    area = {"type": "Polygon", "coordinates": [[[1, 1], [2, 1], [2, 2], [1, 1]]]}
+    wide = post("Locations", {**KITCHEN["Locations"][0], "name": "area", "location": area})
+    assert sta(world.root).get(f"Locations({wide})")["location"] == area
+    thing = post("Things", {"name": "t", "description": "d", "Locations": [{"@iot.id": place}]})
+    assert Thing.objects.get(pk=thing).site == Location.objects.get(pk=place).site
+    lost = post("Things", {"name": "nowhere", "description": "d"})
+    assert Thing.objects.get(pk=lost).site.code == "sta-hubei"
+    sensor, observed = (
+        post("Sensors", {**of["Sensor"], "metadata": {"a": 1}}),
+        post("ObservedProperties", of["ObservedProperty"]),
+    )
+    assert sta(world.root).get(f"Sensors({sensor})")["metadata"] == {"a": 1}
+    links = {
+        "Thing": {"@iot.id": thing},
+        "Sensor": {"@iot.id": sensor},
+        "ObservedProperty": {"@iot.id": observed},
+    }
+    stream = post("Datastreams", {**of, **links, "observedArea": area, "Observations": []})
+    assert sta(world.root).get(
+        "Datastreams", filter="st_within(observedArea,geography'POINT (1.7 1.2)')"
+    ) == {"value": []}
+    inside = "st_contains(observedArea,geography'POINT (1.7 1.2)')"
+    assert [d["@iot.id"] for d in sta(world.root).get("Datastreams", filter=inside)["value"]] == [stream]
+    when = {"time": "2020-01-01T00:00:00Z", "Thing": {"@iot.id": thing}, "Locations": [{"@iot.id": wide}]}
+    post("HistoricalLocations", when)
+    post(
+        "FeaturesOfInterest",
+        {"name": "f", "description": "d", "encodingType": "application/geo+json", "feature": area},
+    )
+    answer = send(root, "POST", "Observations", {"result": 4, "Datastream": {"@iot.id": stream}}, status=201)
+    assert answer.headers["Location"].startswith(f"http://testserver/sta/v1.1/Observations('{stream}:")
+    assert [batch.value.tolist() for batch in bus] == [[4.0]]
+    for name, body in (
+        ("Locations", {**KITCHEN["Locations"][0], "location": {"type": "Point", "coordinates": [200, 0]}}),
+        ("Datastreams", {**of, **links, "observationType": "x"}), ("Things", {"name": 3, "description": "d"}),
+        ("Things", {"name": "a\u0007b", "description": "d"}), ("Things", []),
+        ("Things", {"name": "x" * 200, "description": ""}),
+    ):  # fmt: skip
+        send(root, "POST", name, body, status=400)

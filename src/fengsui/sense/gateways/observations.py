@@ -14,6 +14,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 import numpy as np
+import pyarrow as pa
 import structlog
 from django.db import connection
 from nats.aio.client import Client
@@ -181,7 +182,7 @@ class Updates:
                     await self._forget_those_who_left()
                     await reader.consumer_info()
             except (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError):
-                await asyncio.sleep(2)  # nobody has ever connected, or the bus is away
+                await asyncio.sleep(POLL_S)  # nobody has ever connected, or the bus is away
 
     async def _on_session(self, message: Msg) -> None:
         try:
@@ -196,8 +197,9 @@ class Updates:
                 ids.add(int(found[1]))
         if ids:
             self._listens[message.subject] = ids
+            at = int(message.metadata.timestamp.timestamp() * 1000)
             for pk in ids:
-                self._since.setdefault(pk, time.time_ns() // 1_000_000)
+                self._since.setdefault(pk, at)
         else:
             self._listens.pop(message.subject, None)
 
@@ -251,7 +253,8 @@ class Updates:
     async def _tell_new(self, recent: Recent, now: float) -> None:
         table = recent.table
         times, received = (
-            table[name].combine_chunks().cast(MS).view("int64").to_pylist() for name in ("time", "received")
+            table[name].combine_chunks().cast(MS).view(pa.int64()).to_pylist()
+            for name in ("time", "received")
         )
         for pk, at, came, value in zip(
             table["datastream"].to_pylist(), times, received, table["value"].to_pylist(), strict=True

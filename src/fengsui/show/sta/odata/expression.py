@@ -291,9 +291,8 @@ class _Reader:
 def literal_of(kind: str, token: str) -> Literal:
     """The value of a token.  Raises ValueError, OverflowError."""
     if kind == "number":
-        if re.fullmatch(r"\d+", token):
-            whole = int(token)
-            return Literal("number", whole if whole < 1 << 63 else float(token))
+        if re.fullmatch(r"\d{1,19}", token) and int(token) < 1 << 63:
+            return Literal("number", int(token))
         value = float(token)
         if value in (float("inf"), float("-inf")):
             raise ValueError(token)
