@@ -29,6 +29,7 @@ export default defineConfig({
         pages: at("src/screens/pages/main.ts"),
         desk: at("src/screens/desk/main.ts"),
         site: at("src/screens/site/main.ts"),
+        camera: at("src/screens/camera/main.ts"),
       },
     },
   },

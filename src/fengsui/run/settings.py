@@ -72,6 +72,36 @@ SETTINGS = {
         Setting(
             "FENGSUI_MIN_FREE_BYTES", str(1 << 30), "free disk space below which no more readings are taken"
         ),
+        Setting(
+            "FENGSUI_VIDEO", "0", "1: fengsui up starts the role video, to which GB/T 28181 devices register"
+        ),
+        Setting("FENGSUI_SIP_PORT", "5060", "port to which video devices register, UDP and TCP"),
+        Setting(
+            "FENGSUI_SIP_ADDRESS",
+            "",
+            "address by which video devices reach us, where it is none of this machine's",
+        ),
+        Setting("FENGSUI_SIP_SERVER", "34020000002000000001", "our own code of GB/T 28181, 20 digits"),
+        Setting("FENGSUI_SIP_DOMAIN", "3402000000", "our SIP domain, the realm of passwords"),
+        Setting(
+            "FENGSUI_SIP_DIGESTS", "MD5", "digests on offer to devices of 2022, best first: SM3, SHA-256, MD5"
+        ),
+        Setting(
+            "FENGSUI_SIP_KEEPALIVE_S", "60", "how often a device says that it is there; three missed: offline"
+        ),
+        Setting("FENGSUI_SIP_ANSWER_S", "10", "how long a device may take to answer"),
+        Setting(
+            "FENGSUI_SIP_ALARM_S",
+            "60",
+            "a camera's alarm that is not repeated is over after this; 0: when reset",
+        ),
+        Setting("FENGSUI_SIP_POSITION_S", "5", "how often a mobile device is asked to tell its position"),
+        Setting("FENGSUI_RTP_PORTS", "30000-30499", "ports on which pictures of cameras arrive"),
+        Setting(
+            "FENGSUI_RTP_TRANSPORT", "udp", "how cameras send pictures: udp, or tcp (they connect to us)"
+        ),
+        Setting("FENGSUI_VIDEO_STREAMS", "32", "cameras that may be shown at the same time"),
+        Setting("FENGSUI_VIDEO_UNWATCHED_S", "30", "a stream that nobody watches ends after this"),
         Setting("FENGSUI_DATA", "../shared/data", "folder of data sets that may not be shipped"),
         Setting("FENGSUI_REGIONS", "./regions", "folder of region packs"),
         Setting(
@@ -112,6 +142,11 @@ def states_folder() -> Path:
     """Where pipelines leave the state of their partitions: where every one of them can read it."""
     shared = value("FENGSUI_HISTORY")
     return Path(shared).absolute() / "states" if shared else home() / "states"
+
+
+def video_folder() -> Path:
+    """Where the role video leaves the segments of streams and web finds them."""
+    return home() / "video"
 
 
 def secret(name: str) -> str:
@@ -306,5 +341,10 @@ PARTITIONS = number("FENGSUI_PARTITIONS")
 MAX_STA_BYTES = number("FENGSUI_MAX_BODY_BYTES")
 MQTT_ENDPOINT = f"{value('FENGSUI_BIND')}:{number('FENGSUI_MQTT_PORT')}"
 LAYERS_ROOT = home() / "layers"
+VIDEO_ROOT = video_folder()
+VIDEO = value("FENGSUI_VIDEO") == "1"
 OWN = {"bus": value("FENGSUI_NATS_URL"), "db": value("FENGSUI_DATABASE_URL")}
-ROLES = tuple(r for r in ("bus", "db", "gateway", "pipeline", "web", "worker") if not OWN.get(r))
+ROLES = (
+    *(r for r in ("bus", "db", "gateway", "pipeline", "web", "worker") if not OWN.get(r)),
+    *(("video",) if VIDEO else ()),
+)

@@ -78,6 +78,8 @@ class Supervisor:
             Role("web", ["web"]),
             Role("worker", ["worker"]),
         ]
+        if settings.value("FENGSUI_VIDEO") == "1":
+            self.roles.append(Role("video", ["video"]))
         if region:
             self.roles.append(Role("replay", ["replay", "--region", region]))
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -268,6 +270,8 @@ def _require_ports() -> None:
     """Every port we shall listen on, before anything is started."""
     bind = settings.value("FENGSUI_BIND")
     wanted = [(bind, "FENGSUI_PORT"), (bind, "FENGSUI_GATEWAY_PORT")]
+    if settings.value("FENGSUI_VIDEO") == "1":
+        wanted.append((bind, "FENGSUI_SIP_PORT"))
     if not settings.value("FENGSUI_NATS_URL"):
         wanted += [("127.0.0.1", "FENGSUI_NATS_PORT"), (bind, "FENGSUI_MQTT_PORT")]
     if not settings.value("FENGSUI_DATABASE_URL"):

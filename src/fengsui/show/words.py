@@ -27,6 +27,9 @@ ERRORS = {
     "sense.bad_dataset": _("The data set cannot be used."),
     "sense.bad_token": _("The device's token is not valid."),
     "sense.still_used": "",
+    "sense.bad_video_device": "",
+    "sense.video_refused": _("The video device refused, or cannot be asked now."),
+    "sense.no_answer": _("The device did not answer in time."),
     "sense.busy": _("The message bus is busy; send it again later."),
     "govern.unknown_unit": _("This unit is unknown, or measures something else."),
     "govern.bad_correction": "",
@@ -56,6 +59,7 @@ ERRORS = {
     "show.sta_not_answered": "",
     "show.sta_too_much": "",
     "show.sta_observation_refused": "",
+    "show.no_video": _("Cameras cannot be reached: the role video is not up (FENGSUI_VIDEO)."),
     "show.no_bus": _("The message bus does not answer; live values come back when it does."),
 }
 # Codes whose raiser speaks to programmers: people get the meaning alone.
@@ -113,6 +117,7 @@ ROLES = {
     "pipeline": _("Pipeline"),
     "replay": _("Replay"),
     "web": _("Portal"),
+    "video": _("Video"),
     "worker": _("Worker"),
 }
 

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from fengsui.show.portal.pages import alarms, govern, home, importing, loops, operations, people, rules, sites
+from fengsui.show.portal.pages import (
+    alarms,
+    cameras,
+    govern,
+    home,
+    importing,
+    loops,
+    operations,
+    people,
+    rules,
+    sites,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,6 +27,16 @@ urlpatterns = [
     path("sites/import/<str:kind>.csv", importing.import_template, name="import-template"),
     path("sites/<str:code>/", sites.site_screen, name="site"),
     path("sites/<str:code>/tables/", sites.site_tables, name="site-tables"),
+    path("cameras/", cameras.camera_list, name="cameras"),
+    path("cameras/devices/<int:pk>/refresh/", cameras.refresh, name="video-device-refresh"),
+    path("cameras/<int:pk>/", cameras.camera_detail, name="camera"),
+    path("cameras/<int:pk>/watch/", cameras.watch, name="camera-watch"),
+    path("cameras/<int:pk>/live/<str:stream>/<str:name>", cameras.live, name="camera-live"),
+    path("cameras/<int:pk>/still.jpg", cameras.still, name="camera-still"),
+    path("cameras/<int:pk>/move/", cameras.move, name="camera-move"),
+    path("cameras/<int:pk>/alarm/reset/", cameras.reset_alarm, name="camera-reset"),
+    path("cameras/<int:pk>/site/", cameras.attach, name="camera-site"),
+    path("cameras/<int:pk>/beside/", cameras.beside, name="camera-beside"),
     path("alarms/", alarms.alarm_list, name="alarms"),
     path("alarms/ack/", alarms.ack, name="alarms-ack"),
     path("alarms/<int:pk>/", alarms.alarm_detail, name="alarm"),

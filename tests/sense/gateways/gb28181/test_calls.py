@@ -137,6 +137,6 @@ async def test_broken_frames_and_a_program_that_dies_cost_one_picture(clean_bus)
         await pictures.jpeg(Frame("h264", [b"\x65" + bytes(range(255))], 0, 0, True), 640)
     assert (await pictures.jpeg(good, 96))[:2] == b"\xff\xd8"
     pictures._process.kill()
-    await pictures._process.wait()
+    await pictures._process.communicate()
     assert (await pictures.jpeg(good, 96))[:2] == b"\xff\xd8"
     await pictures.close()

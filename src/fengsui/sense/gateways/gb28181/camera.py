@@ -116,7 +116,8 @@ class SimulatedCamera:
         for call in list(self.calls.values()):
             await self._hang_up(call, tell=leave)
         for task in list(self._tasks):
-            task.cancel()
+            if not task.cancelling():  # one that tidies up already is let finish
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if leave:
             with suppress(NoAnswer, NotLetIn):
@@ -390,7 +391,7 @@ class SimulatedCamera:
                 writer.close()
             elif out is not None:
                 out.close()
-            await process.wait()
+            await process.communicate()
 
     async def hang_up(self) -> None:
         """End every call from the camera's side."""

@@ -13,6 +13,7 @@ from fengsui.loops import services
 from fengsui.loops.models import Kind, Loop
 from fengsui.loops.services import in_language
 from fengsui.show import words
+from fengsui.show.lists import cameras as camera_lists
 from fengsui.show.lists import loops as lists
 from fengsui.show.portal.pages.page import back, choice, first_url, next_url, one_or_404, page, refused, show
 from fengsui.warn.alarms.models import Alarm
@@ -96,8 +97,10 @@ def loop_context(user: Any, loop: Loop) -> dict[str, Any]:
     step = definition.step(loop.step)
     alarm_key = loop.key.removeprefix("alarm:") if loop.key.startswith("alarm:") else None
     offers = services.offers(user, loop)
+    about = (loop.about or {}).get("site") or {}
     return {
         "loop": loop,
+        "cameras": camera_lists.beside(user, loop, about.get("id")),
         "kind_name": in_language(definition.zh, definition.en),
         "step_name": words.loop_step(definition, loop.step),
         "basis": in_language(step.basis_zh or step.basis, step.basis),

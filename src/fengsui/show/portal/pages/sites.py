@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import SiteKind
 from fengsui.show.lists import alarms as alarm_lists
+from fengsui.show.lists import cameras as camera_lists
 from fengsui.show.lists import readings
 from fengsui.show.lists import sites as lists
 from fengsui.show.lists.freshness import freshness
@@ -63,6 +64,8 @@ def site_tables(request: HttpRequest, code: str) -> HttpResponse:
         "rows": _rows(streams, latest, now),
         "source": latest.source,
         "alarms": found.items,
+        "cameras": camera_lists.of_site(request.user, site),
+        "cameras_site": site,
         "more_alarms": found.next is not None,
         "now": timezone.now(),
         "may_rule": access.may(request.user, "rule.edit", site.org_path),

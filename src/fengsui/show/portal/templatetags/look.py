@@ -34,6 +34,7 @@ LEVEL_NAME = {1: _("Red"), 2: _("Orange"), 3: _("Yellow"), 4: _("Blue")}
 NAV = (
     ("/desk/", _("Duty desk"), "desk", ""),
     ("/sites/", _("Sites"), "site", "site.view"),
+    ("/cameras/", _("Cameras"), "camera", "video.view"),
     ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
     ("/loops/", _("Loops"), "loop", "loop.view"),
     ("/rules/", _("Rules"), "rule", "rule.view"),
