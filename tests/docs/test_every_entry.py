@@ -35,7 +35,7 @@ def test_every_setting_has_its_entry_and_its_real_default():
 
 def test_every_setting_that_is_read_is_in_the_list():
     for path in (ROOT / "src").rglob("*.py"):
-        for name in re.findall(r"FENGSUI_[A-Z_]+[A-Z]", path.read_text()):
+        for name in re.findall(r"FENGSUI_[A-Z0-9_]+[A-Z0-9]", path.read_text()):
             assert name in SETTINGS, f"{name} in {path.relative_to(ROOT)} is not in run/settings.py"
 
 

@@ -29,6 +29,7 @@ class Reason(IntEnum):
     FUTURE = 7  # stamped later than it was received, beyond the tolerance
     CONFLICT = 8  # same datastream and time as a stored reading, another value
     STOPPED = 9  # the datastream is declared out of service
+    UNMAPPED = 10  # a code of a field protocol that no mapping knows
     LATE = 20  # accepted, but older than it should be, or out of order
     FROZEN = 21  # has not changed for longer than a live instrument would
     CORRECTED = 22  # a data steward corrected it and replayed it

@@ -1,4 +1,4 @@
-"""The role ``gateway``: HTTP and MQTT readings onto the bus, and the answer to who may log in over MQTT.
+"""The role ``gateway``: readings onto the bus, over HTTP, MQTT and field protocols; who may log in over MQTT.
 
 Several may run at once, here or elsewhere: they share the MQTT consumer and the login questions.
 """
@@ -74,7 +74,8 @@ async def _until_stopped(host: str, port: int) -> int:
 
 async def serve(host: str, port: int) -> None:
     """Serve until cancelled; then take nothing new, finish what is under way and leave."""
-    from fengsui.run.intake import Intake  # models: after Django is set up
+    from fengsui.run import field as field_protocols  # models: after Django is set up
+    from fengsui.run.intake import Intake
     from fengsui.sense.gateways import quick
     from fengsui.sense.gateways.callout import Callout
     from fengsui.sense.gateways.mqtt import MqttGateway
@@ -132,6 +133,10 @@ async def serve(host: str, port: int) -> None:
         stack.push_async_callback(callout.close)
         await sessions.start()
         stack.push_async_callback(sessions.close)
+        field = field_protocols.Field(intake)
+        await field.start(settings.value("FENGSUI_BIND"), field_protocols.ports())
+        stack.push_async_callback(field.close)
+        parts.append(lambda _intake: roles.field(field.hub))
         parts.append(lambda _intake: roles.doors(heartbeat.lag, mqtt, callout))
         memory.settle()
         heartbeat.ready = True

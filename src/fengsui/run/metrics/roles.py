@@ -55,6 +55,24 @@ def doors(lag: dict[str, Any], mqtt: Any, callout: Any) -> Iterator[Sample]:
     yield from by("gateway_logins", "answer", logins)
 
 
+def field(hub: Any) -> Iterator[Sample]:
+    """What the listeners for field protocols have done (sense/gateways/field/limits.py)."""
+    counts = hub.counts
+    yield from by("field_connections", "protocol", Counter(line.adapter.name for line in hub.lines))
+    for name, counted in (
+        ("opened", counts.opened), ("bytes", counts.bytes), ("frames", counts.frames), ("unkept", counts.unkept),
+        ("readings", counts.readings), ("unmapped", counts.unmapped), ("unwanted", counts.unwanted),
+        ("sent", counts.answers), ("lost", counts.lost),
+    ):  # fmt: skip
+        yield from by(f"field_{name}", "protocol", counted)
+    for name, label, pairs in (
+        ("closed", "reason", counts.closed), ("turned_away", "reason", counts.turned_away),
+        ("refused", "reason", counts.refused), ("commands", "outcome", counts.commands),
+    ):  # fmt: skip
+        for (protocol, why), number in list(pairs.items()):
+            yield one(f"field_{name}", number, protocol=protocol, **{label: why})
+
+
 class PipelineMeter:
     """What a pipeline counts once a group of messages or once an epoch."""
 

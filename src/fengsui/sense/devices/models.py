@@ -1,5 +1,8 @@
 """What is observed and with what: Site, Thing, Sensor, ObservedProperty, Datastream (OGC SensorThings 1.1, part 1),
 and Device, the identity with which equipment at a site logs in.
+
+A device that speaks a field protocol has a ProtocolIdentity in it, and a CodeMapping says which datastream a code of
+the protocol is; one that nobody mapped is counted as an UnmappedCode.  ModbusLink and ModbusPoint say what is polled.
 """
 
 from typing import Any
@@ -11,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
 
+SECRET_PURPOSE = "protocol identity"  # noqa: S105 - a purpose of people/accounts/sealing.py
 CODE = RegexValidator(r"^[A-Za-z0-9_-]{1,64}$", _("Letters, digits, _ and - only, at most 64."))
 
 
@@ -24,6 +28,11 @@ class AtSiteQuerySet(models.QuerySet[Any]):
 
     def visible_to(self, user: Any) -> "AtSiteQuerySet":
         return self.filter(access.rows_where(user, "device.view", "site__org_path"))
+
+
+class UnmappedQuerySet(models.QuerySet["UnmappedCode"]):
+    def visible_to(self, user: Any) -> "UnmappedQuerySet":
+        return self.filter(access.rows_where(user, "device.view", "device__site__org_path"))
 
 
 class SiteKind(models.TextChoices):
@@ -305,6 +314,143 @@ class Device(models.Model):
     class Meta:
         verbose_name = _("Device")
         verbose_name_plural = _("Devices")
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class ProtocolIdentity(models.Model):
+    """How a device names itself in a field protocol, and the password it shows there.
+
+    ``identity``: HJ 212 MN, SL 651 station address (ten hex digits), GB/T 26875 source address, JT/T 808 phone number
+    without leading zeros, pressure terminal id.  ``secret`` is sealed (people/accounts/sealing.py): the platform has to
+    send it, too.  Readings of a ``thing`` find their datastream by their observed property.
+    """
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="identities")
+    protocol = models.CharField(max_length=24)
+    identity = models.CharField(max_length=64)
+    secret = models.CharField(max_length=255, blank=True, editable=False)
+    model = models.CharField(max_length=64, blank=True, help_text=_("Type of device, as mappings name it"))
+    thing = models.ForeignKey(Thing, null=True, blank=True, on_delete=models.SET_NULL)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["protocol", "identity"]
+        verbose_name = _("Protocol identity")
+        verbose_name_plural = _("Protocol identities")
+        constraints = [models.UniqueConstraint(fields=["protocol", "identity"], name="protocol_identity")]
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.identity}"
+
+
+class CodeMapping(models.Model):
+    """What a code of a field protocol means: a datastream by its code, or the observed property of the device's thing.
+
+    The most particular row is in force: of the device, of the site and type of device, of the site, of the type of
+    device, of the protocol.  A row with neither target says that the code is known and not wanted.
+    value in ``unit`` = value as sent × ``factor`` + ``offset``; empty ``unit``: the protocol's own.
+    """
+
+    protocol = models.CharField(max_length=24)
+    code = models.CharField(max_length=96)
+    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.CASCADE, related_name="mappings")
+    device = models.ForeignKey(
+        Device, null=True, blank=True, on_delete=models.CASCADE, related_name="mappings"
+    )
+    model = models.CharField(max_length=64, blank=True)
+    datastream = models.CharField(max_length=64, blank=True)
+    observed_property = models.CharField(max_length=64, blank=True)
+    unit = models.CharField(max_length=20, blank=True)
+    factor = models.FloatField(default=1.0)
+    offset = models.FloatField(default=0.0)
+
+    class Meta:
+        ordering = ["protocol", "code", "id"]
+        verbose_name = _("Code mapping")
+        verbose_name_plural = _("Code mappings")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["protocol", "code", "site", "device", "model"],
+                name="code_mapping",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.code}"
+
+
+class UnmappedCode(models.Model):
+    """A code that a device sent and no mapping knows; written by the gateways only."""
+
+    id = models.BigAutoField(primary_key=True)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="unmapped")
+    protocol = models.CharField(max_length=24)
+    code = models.CharField(max_length=96)
+    unit = models.CharField(max_length=20, blank=True)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.BigIntegerField(default=0)
+    last_value = models.FloatField(null=True)
+
+    objects = UnmappedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Unmapped code")
+        verbose_name_plural = _("Unmapped codes")
+        constraints = [models.UniqueConstraint(fields=["device", "protocol", "code"], name="unmapped_code")]
+        indexes = [models.Index(fields=["-last_at", "-id"], name="unmapped_last")]
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.code}"
+
+
+class ModbusLink(models.Model):
+    """Where a device is polled over Modbus, and how often."""
+
+    class Framing(models.TextChoices):
+        TCP = "tcp", "Modbus/TCP"
+        RTU = "rtu", "RTU"
+        ASCII = "ascii", "ASCII"
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="modbus")
+    host = models.CharField(max_length=255)
+    port = models.PositiveIntegerField(default=502)
+    unit = models.PositiveSmallIntegerField(default=1)
+    framing = models.CharField(max_length=5, choices=Framing.choices, default=Framing.TCP)
+    period_ms = models.PositiveIntegerField(default=1000)
+    timeout_ms = models.PositiveIntegerField(default=1000)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = _("Modbus link")
+        verbose_name_plural = _("Modbus links")
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.unit}"
+
+
+class ModbusPoint(models.Model):
+    """One value of a Modbus device (sense/codecs/modbus/points.py).  ``code``: the datastream's, or a mapped one."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="modbus_points")
+    code = models.CharField(max_length=64)
+    table = models.CharField(max_length=8)
+    address = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, default="uint16")
+    order = models.CharField(max_length=4, default="ABCD")
+    bit = models.PositiveSmallIntegerField(default=0)
+    scale = models.FloatField(default=1.0)
+    offset = models.FloatField(default=0.0)
+    unit = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        ordering = ["device_id", "code"]
+        verbose_name = _("Modbus point")
+        verbose_name_plural = _("Modbus points")
+        constraints = [models.UniqueConstraint(fields=["device", "code"], name="modbus_point")]
 
     def __str__(self) -> str:
         return self.code

@@ -34,6 +34,7 @@ WORDS = {
     Reason.FUTURE: "stamped later than now: is the clock of the device right?",
     Reason.CONFLICT: "another value is already stored for this datastream and time",
     Reason.STOPPED: "the datastream is declared out of service",
+    Reason.UNMAPPED: "no mapping says which datastream this code is",
 }
 
 
