@@ -1,4 +1,4 @@
-"""Fails when a model has no migration.  Compares code with code: no database is asked."""
+"""Fails when a model has no migration, or an app two last ones.  Compares code with code: no database is asked."""
 
 import os
 import sys
@@ -15,6 +15,8 @@ from django.utils import translation
 django.setup()
 translation.deactivate_all()  # migrations hold the English words
 loader = MigrationLoader(None)
+if conflicts := loader.detect_conflicts():
+    sys.exit(f"several last migrations, make them one line: {conflicts}")
 changes = MigrationAutodetector(loader.project_state(), ProjectState.from_apps(apps)).changes(
     graph=loader.graph
 )

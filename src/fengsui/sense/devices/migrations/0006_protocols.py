@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('changes', '0002_bump'),
-        ('devices', '0003_slots'),
+        ('devices', '0005_places'),
     ]
 
     operations = [
