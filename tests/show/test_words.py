@@ -16,8 +16,8 @@ from fengsui.warn.alarms.life import STATES
 from fengsui.warn.rules import BadRule, Problem
 
 DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
-# raised outside the hierarchy: by the middleware of people, by the live stream
-ELSEWHERE = {"people.password_due", "show.too_many_streams"}
+# raised outside the hierarchy: by the middleware of people, by the live stream, before SensorThings looks at a request
+ELSEWHERE = {"people.password_due", "show.too_many_streams", "show.sta_method", "show.sta_too_large"}
 
 
 def kinds(kind=FengsuiError):

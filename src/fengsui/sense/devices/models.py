@@ -250,7 +250,7 @@ class Datastream(models.Model):
     is_active = models.BooleanField(default=True)
     stopped_at = models.DateTimeField(null=True, blank=True, help_text=_("Declared out of service since"))
     stopped_reason = models.CharField(max_length=200, blank=True)
-    description = models.TextField(blank=True, db_default="")
+    description = models.TextField(blank=True, default="", db_default="")
     properties = models.JSONField(default=dict, db_default={}, blank=True)
     observation_type = models.CharField(
         max_length=30, choices=ObservationType, default=ObservationType.MEASUREMENT,

@@ -28,6 +28,7 @@ from fengsui.sense.gateways.mqtt import MqttGateway
 from fengsui.sense.gateways.publisher import Busy
 from fengsui.sense.gateways.registry import SiteRow
 from fengsui.sense.gateways.topics import HEARD, SAID, TELL
+from fengsui.stores import clock
 from fengsui.stores.bus import read_roles
 from fengsui.stores.changes import in_thread
 from fengsui.stores.history.recent import SUBJECT, Recent, question
@@ -235,7 +236,7 @@ class Updates:
         return not known or known[0][1] == self._instance
 
     async def _tell(self) -> None:
-        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        now, now_ms = time.monotonic(), clock.now_ms()
         self._known = {key: at for key, at in self._known.items() if now - at < KNOWN_S}
         by_partition: dict[int, list[int]] = defaultdict(list)
         for pk in self._since:

@@ -5,7 +5,6 @@ is a Remark of ``sense.devices``.  Its FeatureOfInterest is that of the remark, 
 was.
 """
 
-import datetime as dt
 import re
 import time
 from collections import defaultdict
@@ -34,7 +33,7 @@ from fengsui.show.sta.odata.errors import BadQuery, NotAnswered
 from fengsui.show.sta.odata.expression import Binary, Call, Node, Path, Unary, paths, terms, text_of
 from fengsui.show.sta.sets import Viewer, visible
 from fengsui.show.sta.sql import FOREVER, Sql, bounds
-from fengsui.stores import history
+from fengsui.stores import clock, history
 from fengsui.stores.history import search
 from fengsui.stores.history.recent import NOT_ASKED, SUBJECT, Recent, question
 from fengsui.stores.history.rows import MS
@@ -73,7 +72,7 @@ def key_of(text: Any) -> tuple[int, int]:
 
 def wrote(sites: Sequence[int]) -> None:
     """Readings of these sites were made durable by this process: its next reader waits until they show."""
-    now = time.time_ns() // 1_000_000
+    now = clock.now_ms()
     for site in sites:
         _written[site % settings.PARTITIONS] = now
 
@@ -92,7 +91,7 @@ class Scope:
         self, viewer: Viewer, streams: QuerySet[Datastream], feature: FeatureOfInterest | None = None
     ) -> None:
         self.viewer, self.streams, self.feature = viewer, streams, feature
-        self.now = dt.datetime.now(dt.UTC)
+        self.now = clock.now()
 
     # ---- what is asked
 

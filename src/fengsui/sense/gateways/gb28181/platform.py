@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -29,6 +29,7 @@ from fengsui.sense.gateways.gb28181.readings import Out
 from fengsui.sense.gateways.gb28181.transport import NoAnswer, Peer, Signalling
 from fengsui.sense.gateways.publisher import Busy
 from fengsui.sense.gateways.refusals import Refusals
+from fengsui.stores import clock
 from fengsui.stores.changes import ChangeWatch, in_thread
 
 log = structlog.get_logger()
@@ -212,7 +213,7 @@ class Platform:
         else:
             await self._enter(known, message, peer, expires)
         contact = message.header("Contact")
-        now = datetime.now(UTC)
+        now = clock.now()
         version = message.header("X-GB-Ver")
         return answer(
             200,
@@ -227,7 +228,7 @@ class Platform:
         )
 
     async def _enter(self, known: Known, message: Message, peer: Peer, expires: int) -> None:
-        now, at = time.monotonic(), datetime.now(UTC)
+        now, at = time.monotonic(), clock.now()
         contact = sip.uri_of(message.header("Contact")) or f"sip:{known.code}@{peer.host}:{peer.port}"
         before = self.devices.get(known.code)
         anew = before is None or not before.online or before.peer != peer
@@ -263,7 +264,7 @@ class Platform:
             by="gb28181",
             why=why,
         )
-        await self._store(services.note_unknown, code, str(peer), why, datetime.now(UTC))
+        await self._store(services.note_unknown, code, str(peer), why, clock.now())
 
     def _device_of(self, message: Message, peer: Peer) -> Registered | None:
         """The registered device that sends this: by its own code, or that of a channel in From, from its address."""
@@ -278,7 +279,7 @@ class Platform:
 
     def _heard(self, device: Registered) -> None:
         device.seen = time.monotonic()
-        self._seen[device.known.id] = datetime.now(UTC)
+        self._seen[device.known.id] = clock.now()
         if not device.online:
             device.online = True
             self._spawn(self._back(device))
@@ -325,7 +326,7 @@ class Platform:
     # ---- readings and events --------------------------------------------------------------------------------------
 
     async def _alarm(self, device: Registered, document: Document) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         at = manscdp.instant(document.find("AlarmTime")) or now
         await in_worker(
             services.note_event, device.known.id, document.device, at, now,
@@ -456,7 +457,7 @@ class Platform:
 
     def _remember(self, known: Known) -> None:
         """A device that was registered over UDP before this process began may go on without registering anew."""
-        left = (known.expires_at - datetime.now(UTC)).total_seconds() if known.expires_at else 0
+        left = (known.expires_at - clock.now()).total_seconds() if known.expires_at else 0
         place, _, transport = known.address.rpartition("/")
         host, _, port = place.rpartition(":")
         if not (known.is_online and known.is_active and left > 0 and transport == "udp" and port.isdigit()):
@@ -518,7 +519,7 @@ class Platform:
     ) -> tuple[int, int, int]:
         async with self._cameras:
             taken: tuple[int, int, int] = await in_worker_of(
-                services.take_catalogue, device.known.id, items, datetime.now(UTC), is_whole=is_whole
+                services.take_catalogue, device.known.id, items, clock.now(), is_whole=is_whole
             )
         return taken
 
@@ -706,7 +707,7 @@ class Platform:
         offered = self.config.digests
         if not message.header("X-GB-Ver").startswith("3") and "MD5" in offered:
             offered = ("MD5",)
-        nonce = self._nonce(peer, f"{int(time.time()):x}", secrets.token_hex(4))
+        nonce = self._nonce(peer, f"{clock.now_ms() // 1000:x}", secrets.token_hex(4))
         return [
             (
                 "WWW-Authenticate",
@@ -729,7 +730,7 @@ class Platform:
         if not hmac.compare_digest(given.nonce.encode("utf-8", "replace"), ours.encode("utf-8", "replace")):
             return False
         at = int(parts[0], 16)
-        return 0 <= time.time() - at <= NONCE_S and (given.nonce, given.nc) not in self._used
+        return 0 <= clock.now_ms() / 1000 - at <= NONCE_S and (given.nonce, given.nc) not in self._used
 
     def _use(self, given: digest.Credentials) -> None:
         now = time.monotonic()
