@@ -121,7 +121,13 @@ async def serve(host: str, port: int) -> None:
             intake.repeats,
         )  # fmt: skip
         spoken = ObservationsGateway(
-            nc, intake.registry, intake.publisher, intake.admission, intake.refusals, bus_bytes // MQTT_SHARE
+            mqtt,
+            nc,
+            intake.registry,
+            intake.publisher,
+            intake.admission,
+            intake.refusals,
+            bus_bytes // MQTT_SHARE,
         )
         for door_of in (mqtt, spoken):
             await _patiently("bus", door_of.start)

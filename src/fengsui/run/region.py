@@ -23,6 +23,13 @@ from fengsui.stores.durable import sync_folder
 
 HELP = "list and load region packs: organisations, sites, rules, users and series of a place"
 MARK = "region:"  # rows of stores.changes that hold the digest of a loaded pack
+# what a pack says nothing of: whoever said it another way is not overruled
+NOT_IN_PACKS = {
+    "Thing": ("properties",),
+    "Sensor": ("properties", "document"),
+    "ObservedProperty": ("properties",),
+    "Datastream": ("properties", "description", "observation_type", "unit_as_said", "observed_area"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -378,7 +385,11 @@ class _Loader:
     ) -> dict[tuple[Any, ...], int]:
         """Add what is missing and change what differs; key → id of all of ``wanted``."""
         fields = [
-            f.attname for f in model._meta.concrete_fields if not f.primary_key and f.attname not in key
+            f.attname
+            for f in model._meta.concrete_fields
+            if not f.primary_key
+            and f.attname not in key
+            and f.name not in NOT_IN_PACKS.get(model.__name__, ())
         ]
         there = {tuple(getattr(row, k) for k in key): row for row in model.objects.filter(**where)}
         new, changed = [], []

@@ -21,7 +21,7 @@ from fengsui.run.benches.figure import Figure, figure
 from fengsui.run.scratch import Scratch
 
 ABOUT = "SensorThings: a backlog of 250,000 observations as DataArrays, and reads meanwhile, on the whole platform"
-STREAMS, BACKLOG, IN_ONE, SENDERS = 50, 250_000, 5_000, 2
+STREAMS, BACKLOG, IN_ONE, SENDERS = 50, 250_000, 10_000, 4
 ROOT = "/sta/v1.1/"
 PASSWORD = "Fengsui-bench-1"  # noqa: S105 - of a platform that lives for this measurement
 READS = {

@@ -49,8 +49,10 @@ class ObservationsGateway(MqttGateway):
 
     subject, consumer = f"{SAID}.*.Observations", "gateway-observations"
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, counts: MqttGateway, *args: Any, **more: Any) -> None:
+        """``counts``: the gateway of readings, in whose numbers these messages are counted."""
         super().__init__(*args, **more)
+        self._counts = counts
         self._sites: dict[int, int] = {}
 
     async def _take(self, subject: str, data: bytes, received_ms: int) -> None:
@@ -59,10 +61,10 @@ class ObservationsGateway(MqttGateway):
         found = _STREAM.fullmatch(subject.split(".")[2])
         site = await self._site(int(found[1])) if found else None
         if site is None or found is None:
-            self.siteless += 1
+            self._counts.siteless += 1
             log.error("mqtt.no_datastream", subject=subject, bytes=len(data))
             return
-        self.received += 1
+        self._counts.received += 1
         pk = int(found[1])
         batch = self._batch(pk, site, data, received_ms)
         if not batch.refused:
@@ -70,8 +72,8 @@ class ObservationsGateway(MqttGateway):
             if batch.reason[0]:
                 batch.refused[0] = _refused(self._code(site, pk), batch)
         await self._publisher.publish(batch)
-        self.accepted += not batch.refused
-        self.refused += len(batch.refused)
+        self._counts.accepted += not batch.refused
+        self._counts.refused += len(batch.refused)
 
     def _batch(self, pk: int, site: SiteRow, data: bytes, received_ms: int) -> Batch:
         try:

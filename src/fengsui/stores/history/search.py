@@ -61,14 +61,13 @@ class Asked:
 
 def page(asked: Asked, limit: int, skip: int = 0, recent: pa.Table | None = None) -> pa.Table:
     """At most ``limit`` readings behind the first ``skip``, in order, as rows.SCHEMA.  Raises TooMuch."""
-    asked = _bounded(asked, recent)
+    asked, density = _bounded(asked, recent)
     wanted = limit + skip
     if asked.order:
-        _affordable(asked, [(asked.from_ms, asked.to_ms)])
+        _affordable(asked, density)
         return _look(asked, wanted, recent).slice(skip)
     parts: list[pa.Table] = []
     found, seen = 0, 0.0
-    density = _density()
     for from_ms, to_ms in _windows(asked, density):
         seen += density * (to_ms - from_ms)
         if seen > MOST and len(asked.ids) > FEW and found == 0 and not asked.after:
@@ -83,17 +82,17 @@ def page(asked: Asked, limit: int, skip: int = 0, recent: pa.Table | None = None
 
 def count(asked: Asked, recent: pa.Table | None = None) -> int:
     """How many there are, exactly.  Raises TooMuch."""
-    asked = replace(_bounded(asked, recent), after=None)
-    _affordable(asked, [(asked.from_ms, asked.to_ms)])
+    asked, density = _bounded(replace(asked, after=None), recent)
+    _affordable(asked, density)
     return _count(asked, recent)
 
 
 def each(asked: Asked, limit: int, recent: pa.Table | None = None) -> pa.Table:
     """The first ``limit`` of every datastream by time, in the order of datastreams.  Raises TooMuch."""
-    asked = _bounded(asked, recent)
+    asked, density = _bounded(asked, recent)
     parts: list[pa.Table] = []
     missing = {int(pk): limit for pk in asked.ids}
-    for from_ms, to_ms in _windows(asked, _density()):
+    for from_ms, to_ms in _windows(asked, density):
         if not missing:
             break
         ids = np.array(sorted(missing), np.int32)
@@ -127,37 +126,32 @@ def spans(ids: np.ndarray, recent: pa.Table | None = None) -> dict[int, tuple[in
 # ---- what a look costs ----------------------------------------------------------------------------------------
 
 
-def _bounded(asked: Asked, recent: pa.Table | None) -> Asked:
-    """The same within what there is at all."""
-    found = Segment.objects.aggregate(low=Min("first_ms"), high=Max("last_ms"))
+def _bounded(asked: Asked, recent: pa.Table | None) -> tuple[Asked, float]:
+    """The same within what there is at all, and how many readings a millisecond there are over all of history."""
+    found = Segment.objects.aggregate(rows=Sum("rows"), low=Min("first_ms"), high=Max("last_ms"))
+    density = 0.0
     lows, highs = [], []
     if found["low"] is not None:
         lows.append(found["low"])
         highs.append(found["high"] + 1)
+        density = found["rows"] / (found["high"] + 1 - found["low"])
     if recent is not None and len(recent):
         low, high = span_of(recent)
         lows.append(low)
         highs.append(high)
     if not lows:
-        return replace(asked, from_ms=0, to_ms=0)
+        return replace(asked, from_ms=0, to_ms=0), density
     from_ms, to_ms = max(asked.from_ms, min(lows)), min(asked.to_ms, max(highs))
     if asked.after is not None and not asked.order:
         if asked.falls:
             to_ms = min(to_ms, asked.after[0] + 1)
         else:
             from_ms = max(from_ms, asked.after[0])
-    return replace(asked, from_ms=from_ms, to_ms=max(from_ms, to_ms))
+    return replace(asked, from_ms=from_ms, to_ms=max(from_ms, to_ms)), density
 
 
-def _density() -> float:
-    """Readings a millisecond, over all of history."""
-    found = Segment.objects.aggregate(rows=Sum("rows"), low=Min("first_ms"), high=Max("last_ms"))
-    return (found["rows"] or 0) / max(1, (found["high"] or 0) - (found["low"] or 0))
-
-
-def _affordable(asked: Asked, windows: list[tuple[int, int]]) -> None:
-    span = sum(to_ms - from_ms for from_ms, to_ms in windows)
-    if len(asked.ids) > FEW and _density() * span > MOST:
+def _affordable(asked: Asked, density: float) -> None:
+    if len(asked.ids) > FEW and density * (asked.to_ms - asked.from_ms) > MOST:
         raise TooMuch("too many readings to count or sort: name a span of phenomenonTime, or Datastreams")
 
 
