@@ -388,18 +388,14 @@ def _lives(things: set[int]) -> dict[int, list[tuple[int, int]]]:
 
 def _recent(partition: int, ids: list[int], from_ms: int, to_ms: int) -> Recent:
     """What a pipeline holds; asked again until it has what this process wrote before."""
-    written = _written.get(partition, 0)
-    deadline = time.monotonic() + SETTLE_S
     while True:
+        written = _written.get(partition, 0)
+        waits = time.time_ns() // 1_000_000 - written < SETTLE_S * 1000
         try:
             found = Recent.of(hub().ask(SUBJECT.format(partition), question(ids, from_ms, to_ms), ASK_S))
         except (NotConnected, ValueError):
             found = NOT_ASKED
-            if not written:
-                return found
-        if not written or (found.as_of_ms or 0) >= written or time.monotonic() > deadline:
-            if (found.as_of_ms or 0) >= written and _written.get(partition) == written:
-                _written.pop(partition, None)
+        if not waits or (found.as_of_ms or 0) >= written:
             return found
         time.sleep(0.01)
 

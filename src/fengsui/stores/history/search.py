@@ -28,6 +28,7 @@ from fengsui.stores.history.rows import MS, SCHEMA
 FEW = 64  # datastreams that are found in a segment without reading all of it
 AT_ONCE = 4_000_000  # readings of the first window
 MOST = 1_000_000_000  # readings looked through for one page of many datastreams
+FOR_SPANS = 64_000_000  # the same for the first and last of each, which nobody has asked for
 SHORTEST_MS, DAY_MS = 60_000, 86_400_000
 CORRECTIONS = 500
 
@@ -87,13 +88,18 @@ def count(asked: Asked, recent: pa.Table | None = None) -> int:
     return _count(asked, recent)
 
 
-def each(asked: Asked, limit: int, recent: pa.Table | None = None) -> pa.Table:
-    """The first ``limit`` of every datastream by time, in the order of datastreams.  Raises TooMuch."""
+def each(asked: Asked, limit: int, recent: pa.Table | None = None, most: float = MOST) -> pa.Table:
+    """The first ``limit`` of every datastream by time, in the order of datastreams.
+
+    Of many datastreams, those whose readings are not found among the first ``most`` of all have fewer.
+    """
     asked, density = _bounded(asked, recent)
     parts: list[pa.Table] = []
     missing = {int(pk): limit for pk in asked.ids}
+    seen = 0.0
     for from_ms, to_ms in _windows(asked, density):
-        if not missing:
+        seen += density * (to_ms - from_ms)
+        if not missing or (parts and seen > most and len(asked.ids) > FEW):
             break
         ids = np.array(sorted(missing), np.int32)
         part = _look(replace(asked, ids=ids, from_ms=from_ms, to_ms=to_ms), limit, recent, each=True)
@@ -112,15 +118,14 @@ def each(asked: Asked, limit: int, recent: pa.Table | None = None) -> pa.Table:
 
 
 def spans(ids: np.ndarray, recent: pa.Table | None = None) -> dict[int, tuple[int, int]]:
-    """First and last time (ms) of each datastream that has readings."""
-    whole = Asked(ids, -(1 << 62), 1 << 62)
-    out: dict[int, tuple[int, int]] = {}
+    """First and last time (ms) of each datastream that has readings; of many, only of those that are soon found."""
+    ends: list[dict[int, int]] = []
     for falls in (False, True):
-        found = each(replace(whole, falls=falls), 1, recent)
+        found = each(Asked(ids, -(1 << 62), 1 << 62, falls=falls), 1, recent, FOR_SPANS)
         times = found["time"].combine_chunks().cast(MS).view(pa.int64()).to_pylist()
-        for pk, at in zip(found["datastream"].to_pylist(), times, strict=True):
-            out[pk] = (out[pk][0], max(at, out[pk][1])) if pk in out else (at, at)
-    return out
+        ends.append(dict(zip(found["datastream"].to_pylist(), times, strict=True)))
+    first, last = ends
+    return {pk: (first[pk], last[pk]) for pk in first if pk in last}
 
 
 # ---- what a look costs ----------------------------------------------------------------------------------------
