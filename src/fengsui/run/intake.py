@@ -17,7 +17,7 @@ from fengsui.base.quality import Reason
 from fengsui.govern import checks
 from fengsui.run import settings
 from fengsui.sense.gateways import door, http, repeats
-from fengsui.sense.gateways.publisher import Publisher
+from fengsui.sense.gateways.publisher import Busy, Publisher
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import Registry, Streams
 from fengsui.sense.gateways.repeats import Repeats
@@ -91,6 +91,8 @@ class Intake:
 
         Raises Busy.
         """
+        if not self.registry.loaded:
+            raise Busy("the gateway does not know its devices yet; send the observations again in a moment")
         for batch in batches:
             if not np.isin(batch.datastream, self.registry.streams(batch.site).ids).all():
                 await self.registry.refresh()  # somebody has just added it

@@ -301,3 +301,16 @@ def test_every_kind_of_entity_can_be_made_alone(root, sta, world, bus):
         ("Things", {"name": "x" * 200, "description": ""}),
     ):  # fmt: skip
         send(root, "POST", name, body, status=400)
+
+
+def test_a_site_is_where_its_own_location_is(root, sta, world):
+    own = Location.objects.get(site=world.site, is_site=True)
+    moved = {"type": "Point", "coordinates": [111.5, 30.5]}
+    send(root, "PATCH", f"Locations({own.pk})", {"location": moved}, status=200)
+    world.site.refresh_from_db()
+    assert (world.site.longitude, world.site.latitude) == (111.5, 30.5)
+    assert sta(world.root).get(f"Locations({own.pk})")["location"] == moved
+    assert (
+        sta(world.root).get("FeaturesOfInterest", filter="name eq '东山化工厂'")["value"][0]["feature"]
+        == moved
+    )

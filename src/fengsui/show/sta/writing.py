@@ -392,6 +392,12 @@ class Writer:
             raise BadQuery("a Datastream stays at its site: its readings are kept there")
         if "time" in body and entity.name == "HistoricalLocation":
             values["time"] = _at(body["time"])
+        if isinstance(row, Location) and row.is_site and values.get("west") is not None:
+            middle = {
+                "longitude": (values["west"] + values["east"]) / 2,
+                "latitude": (values["south"] + values["north"]) / 2,
+            }
+            entities.change(self.actor, row.site, middle)  # where the site is, on the map too
         if values:
             entities.change(self.actor, row, values)
 
