@@ -203,3 +203,18 @@ def test_the_list_pages_and_filters(world, camera, open_as):
     assert "cursor=" in first
     assert client.get("/cameras/?q=cam 7").content.decode().count('scope="row"><a href="/cameras/') == 11
     assert client.get("/cameras/?state=gone").content.decode().count('scope="row"><a href="/cameras/') == 0
+
+
+def test_what_is_wrong_with_a_new_camera_is_an_alarm_from_the_beginning(world, camera):
+    from fengsui.run import handlers
+    from fengsui.stores.outbox.models import Event
+    from fengsui.warn.alarms.models import Rule
+
+    events = list(Event.objects.filter(topic="camera.listed"))
+    for event in events * 2:  # an event may be handled again
+        handlers.camera_listed(None, event.payload)
+    rules = Rule.objects.filter(datastream__code__startswith=f"{camera.code}.")
+    assert {(r.datastream.code.split(".")[1], r.kind, r.priority, r.setpoint) for r in rules} == {
+        ("alarm", "h", 2, 0.5),
+        ("online", "l", 4, 0.5),
+    }

@@ -16,12 +16,13 @@ from fengsui.govern.quarantine import handlers as quarantine
 from fengsui.loops import kinds
 from fengsui.loops import services as loops
 from fengsui.people.accounts.models import User
+from fengsui.sense.devices.models import Datastream
 from fengsui.stores import outbox
 from fengsui.stores.bus.streams import LIVE_SECONDS, LIVE_SUBJECTS
 from fengsui.stores.outbox.services import Context, Handler, Many, NotNow
 from fengsui.warn.alarms import services as alarms
 from fengsui.warn.alarms.life import is_announced
-from fengsui.warn.alarms.models import Alarm
+from fengsui.warn.alarms.models import Alarm, Rule
 
 KIND = "alarm_disposal"
 SAME_EVENT = ("raised", "cleared")  # the pipeline publishes these too, under the same Nats-Msg-Id
@@ -128,6 +129,26 @@ async def live(context: Context, payload: dict[str, Any]) -> None:
         raise NotNow(repr(error)) from error
 
 
+CAMERA_RULES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "alarm": ("h", {"setpoint": 0.5, "priority": 2, "basis": "GB/T 28181 Alarm"}),
+    "online": (
+        "l",
+        {"setpoint": 0.5, "priority": 4, "on_delay_ms": 300_000, "basis": "GB/T 28181 Keepalive"},
+    ),
+}
+
+
+def camera_listed(context: Context, payload: dict[str, Any]) -> None:
+    """What is wrong with a new camera is an alarm without anybody asking for it: it reports one, or is away.
+
+    A datastream that has a rule already, also a withdrawn one, is left to who made it.
+    """
+    for stream in Datastream.objects.select_related("site").filter(pk__in=payload["datastreams"]):
+        kind, values = CAMERA_RULES[stream.code.partition(".")[2]]
+        if not Rule.objects.filter(datastream=stream).exists():
+            alarms.create_rule(None, stream, kind, values, payload.get("reason", ""))
+
+
 SLOW = frozenset({"quarantine.replay"})  # may take many seconds: drained apart, so that nothing else waits
 
 HANDLERS: Mapping[str, Handler] = {
@@ -139,6 +160,7 @@ HANDLERS: Mapping[str, Handler] = {
     "alarm.suppressed": alarm_told,
     "alarm.unsuppressed": alarm_told,
     "loop.acted": loop_acted,
+    "camera.listed": camera_listed,
     "quarantine.replay": quarantine.replay,
     "live": live,
 }

@@ -29,6 +29,7 @@ from fengsui.sense.cameras.models import (
     VideoDeviceState,
 )
 from fengsui.sense.devices.models import Datastream, ObservedProperty, Site, Thing
+from fengsui.stores import outbox
 
 PURPOSE = "gb28181 password"
 MAX_UNKNOWN = 1000
@@ -328,6 +329,7 @@ def note_event(
     )  # fmt: skip
 
 
+@transaction.atomic
 def ensure_streams(site: Site, code: str, suffixes: Iterable[str]) -> list[str]:
     """Datastreams ``<code>.<suffix>`` of the thing ``code`` at ``site`` where they are missing; names of the new."""
     thing = Thing.objects.filter(site=site, code=code).first()
@@ -338,7 +340,8 @@ def ensure_streams(site: Site, code: str, suffixes: Iterable[str]) -> list[str]:
         stream.code: stream
         for stream in Datastream.objects.filter(site=site, code__in=[f"{code}.{suffix}" for suffix in wanted])
     }
-    made = []
+    made: list[str] = []
+    judged: list[int] = []  # those that have a rule from the beginning: run.handlers
     for suffix in wanted:
         name = f"{code}.{suffix}"
         if (stream := there.get(name)) is not None:
@@ -350,12 +353,15 @@ def ensure_streams(site: Site, code: str, suffixes: Iterable[str]) -> list[str]:
         row, _made = ObservedProperty.objects.get_or_create(
             code=observed, defaults={"name": zh, "name_en": en}
         )
-        Datastream.objects.create(
+        stream = Datastream.objects.create(
             site=site, thing=thing, observed_property=row, code=name, name=f"{thing.name} {zh}"[:120],
             name_en=f"{thing.name_en or thing.name} {en}"[:160], unit=unit, range_min=low, range_max=high,
             period_ms=PERIOD_MS, decimals=DECIMALS.get(suffix, 0),
         )  # fmt: skip
         made.append(name)
+        judged += [stream.pk] if suffix in ALWAYS else []
+    if judged:
+        outbox.add("camera.listed", datastreams=judged)
     return made
 
 

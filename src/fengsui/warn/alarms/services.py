@@ -184,10 +184,12 @@ def _standing(which: Q, skip_locked: bool = False) -> list[Alarm]:
 def create_rule(
     actor: Any, datastream: Datastream, kind: str, values: Mapping[str, Any], reason: str = ""
 ) -> Rule:
-    """A new rule, in force within seconds.  ``values`` are any of EDITABLE.  Raises NotAllowed, BadRule,
-    BadNote.
+    """A new rule, in force within seconds.  ``values`` are any of EDITABLE; ``actor`` None is the platform itself.
+
+    Raises NotAllowed, BadRule, BadNote.
     """
-    access.require(actor, "rule.edit", datastream.site.org_path, datastream)
+    if actor is not None:
+        access.require(actor, "rule.edit", datastream.site.org_path, datastream)
     reason = _words(reason, REASON)
     Datastream.objects.select_for_update().get(
         pk=datastream.pk
