@@ -52,9 +52,9 @@ async def _camera(args: argparse.Namespace, width: int, height: int) -> int:
     from fengsui.sense.gateways.gb28181.camera import Nature, NotLetIn, SimulatedCamera
     from fengsui.sense.gateways.gb28181.transport import NoAnswer
 
-    centre = args.code[:8] + "00"
+    begin = f"{args.code[:8]}001320{args.code[-3:]}"  # no two devices have the same channels
     channels = tuple(
-        (f"{centre}1320{number:06d}", f"模拟摄像机 {number}") for number in range(1, args.channels + 1)
+        (f"{begin}{number:03d}", f"模拟摄像机 {number}") for number in range(1, args.channels + 1)
     )
     nature = Nature(
         args.code, args.password, settings.value("FENGSUI_SIP_SERVER"), settings.value("FENGSUI_SIP_DOMAIN"), channels,

@@ -7,6 +7,7 @@ renamed.
 
 import shutil
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,8 +79,10 @@ class Segments:
         return bool(self._segments)
 
     def remove(self) -> None:
-        """Delete the folder."""
+        """Delete the folder, and the camera's when nothing else is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.parent.rmdir()
 
     def _open(self, picture: Picture) -> None:
         self.picture = picture
