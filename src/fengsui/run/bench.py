@@ -30,7 +30,7 @@ BENCHES = (
     "recovery",
     "sta",
 )
-LONG = ("soak",)  # by name only: it says nothing in seconds
+LONG = ("soak", "sustained")  # by name only: they say nothing in seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -66,21 +66,21 @@ def nation() -> Iterator[Scratch]:
 
 def _at(made: Scratch, how: str, rate: float, seconds: float) -> list[Figure]:
     page = OpenPage(made.url)
-    before, began = _cpu(made), time.monotonic()
+    before, began = cpu(made), time.monotonic()
     bytes_before = history(made)
     load = flood(made, rate, seconds)
     time.sleep(seconds * 0.8)
     memory = resident_mib(made.processes())
     out = json.loads(load.communicate(timeout=seconds + 120)[0])
     wall = time.monotonic() - began
-    used = {role: round(cpu - before.get(role, 0.0), 2) for role, cpu in _cpu(made).items()}
+    used = {role: round(cpu - before.get(role, 0.0), 2) for role, cpu in cpu(made).items()}
     if out["other"]:
         raise RuntimeError(f"{how}: not every message was accepted: {out['other']}")
     drained_s = drained(made)
     used["load"] = round(out["cpu_s"], 2)
     page.close()
     accepted = out["messages"] * DATASTREAMS
-    parts = " · ".join(f"{role} {cpu / wall:.2f}" for role, cpu in sorted(used.items(), key=lambda x: -x[1]))
+    parts = by_size(used, wall)
     lag = "" if not rate else f"; the latest message was {out['late_s']:.2f} s behind its time"
     return [
         figure(f"{how}: accepted", "readings/s", accepted / out["seconds"], f"{DATASTREAMS} a message{lag}"),
@@ -99,6 +99,11 @@ def _at(made: Scratch, how: str, rate: float, seconds: float) -> list[Figure]:
             f"{how}: bytes on disk", "B/reading", (history(made) - bytes_before) / accepted, "before merging"
         ),
     ]
+
+
+def by_size(used: dict[str, float], wall: float) -> str:
+    """Cores by role, the most used first, of CPU seconds in ``wall`` seconds."""
+    return " · ".join(f"{role} {cpu / wall:.2f}" for role, cpu in sorted(used.items(), key=lambda x: -x[1]))
 
 
 def latency(how: str, found: list[float]) -> list[Figure]:
@@ -139,7 +144,7 @@ def _settled(made: Scratch) -> None:
 def drained(made: Scratch) -> float:
     """Seconds until the bus is empty and the ledger balances."""
     began = time.monotonic()
-    while _waiting(made):
+    while waiting(made):
         if time.monotonic() - began > 300:
             raise RuntimeError(f"the bus is not worked off: {made.roles()}")
         time.sleep(0.2)
@@ -153,12 +158,12 @@ def drained(made: Scratch) -> float:
     return took
 
 
-def _waiting(made: Scratch) -> int:
+def waiting(made: Scratch) -> int:
     roles: dict[str, Any] = {role["role"]: role for role in made.roles()}
     return int(roles["bus"]["lag"]["messages"]) if roles.get("bus", {}).get("ready") else 1
 
 
-def _cpu(made: Scratch) -> dict[str, float]:
+def cpu(made: Scratch) -> dict[str, float]:
     """CPU seconds so far, by role; a server that a role started counts for the role."""
     out: dict[str, float] = {}
     for role, pids in by_role(made).items():

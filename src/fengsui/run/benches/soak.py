@@ -1,4 +1,4 @@
-"""The whole path at the rate of a nation's points for as long as asked: does memory grow, is anything lost?"""
+"""The whole path at one rate for as long as asked: does memory grow, does anything fall behind, is anything lost?"""
 
 import json
 import subprocess
@@ -19,14 +19,23 @@ WARM_SHARE = 1 / 6  # of the time: caches and the first merges fill
 
 
 def bench(seconds: float) -> list[Figure]:
+    return sustained(RATE, seconds)
+
+
+def sustained(rate: int, seconds: float) -> list[Figure]:
+    """What ``rate`` readings a second do to all roles in ``seconds``."""
     with pipeline.nation() as made:
         page = OpenPage(made.url)
         bytes_before = pipeline.history(made)
-        load = pipeline.flood(made, RATE / DATASTREAMS, seconds)
-        memory = _watch(made, load, seconds / SAMPLES)
+        cpu, began = pipeline.cpu(made), time.monotonic()
+        load = pipeline.flood(made, rate / DATASTREAMS, seconds)
+        memory, behind = _watch(made, load, seconds / SAMPLES)
         out = json.loads(load.communicate(timeout=120)[0])
         if out["other"]:
             raise RuntimeError(f"not every message was accepted: {out['other']}")
+        wall = time.monotonic() - began
+        used = {role: spent - cpu.get(role, 0.0) for role, spent in pipeline.cpu(made).items()}
+        used["load"] = out["cpu_s"]
         drained_s = pipeline.drained(made)
         page.close()
         accepted = out["messages"] * DATASTREAMS
@@ -39,8 +48,10 @@ def bench(seconds: float) -> list[Figure]:
                 accepted,
                 f"the ledger balances, {drained_s:.0f} s after the load",
             ),
+            figure("CPU", "cores", sum(used.values()) / wall, pipeline.by_size(used, wall)),
+            figure("messages on the bus", "", behind, "sampled: what the pipeline had not committed yet"),
             *_growth(memory),
-            *pipeline.latency("at the nation's rate", page.latency_ms),
+            *pipeline.latency(f"{rate:,} a second", page.latency_ms),
             figure(
                 "bytes on disk",
                 "B/reading",
@@ -52,15 +63,16 @@ def bench(seconds: float) -> list[Figure]:
 
 def _watch(
     made: Scratch, load: "subprocess.Popen[str]", every_s: float
-) -> list[tuple[float, dict[str, float]]]:
-    """Seconds since the beginning, and MiB by role, until the load ends."""
+) -> tuple[list[tuple[float, dict[str, float]]], list[float]]:
+    """Until the load ends: seconds since the beginning with MiB by role; and messages on the bus."""
     began = time.monotonic()
-    found = []
+    found, behind = [], []
     while load.poll() is None:
         time.sleep(max(every_s, 1))
         said = {role: resident_mib(pids) for role, pids in pipeline.by_role(made).items()}
         found.append((time.monotonic() - began, said))
-    return found[:-1]  # the last one may be of after the load
+        behind.append(float(pipeline.waiting(made)))
+    return found[:-1], behind[:-1]  # the last one may be of after the load
 
 
 def _growth(memory: list[tuple[float, dict[str, float]]]) -> list[Figure]:
