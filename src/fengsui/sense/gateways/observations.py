@@ -8,13 +8,12 @@ import re
 import time
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import nats.errors
 import nats.js.errors
 import numpy as np
-import pyarrow as pa
 import structlog
 from django.db import connection
 from nats.aio.client import Client
@@ -31,8 +30,9 @@ from fengsui.sense.gateways.topics import HEARD, SAID, TELL
 from fengsui.stores import clock
 from fengsui.stores.bus import read_roles
 from fengsui.stores.changes import in_thread
-from fengsui.stores.history.recent import SUBJECT, Recent, question
-from fengsui.stores.history.rows import MS
+
+if TYPE_CHECKING:
+    from fengsui.stores.history.recent import Recent
 
 log = structlog.get_logger()
 
@@ -238,6 +238,9 @@ class Updates:
         return not known or known[0][1] == self._instance
 
     async def _tell(self) -> None:
+        # Arrow: 40 MB that a gateway to whom nobody listens does not need
+        from fengsui.stores.history.recent import SUBJECT, Recent, question
+
         now, now_ms = time.monotonic(), clock.now_ms()
         self._known = {key: at for key, at in self._known.items() if now - at < KNOWN_S}
         by_partition: dict[int, list[int]] = defaultdict(list)
@@ -253,7 +256,11 @@ class Updates:
             answer = await self._nc.request(SUBJECT.format(partition), asked, timeout=1.0)
             await self._tell_new(Recent.of(answer.data), now)
 
-    async def _tell_new(self, recent: Recent, now: float) -> None:
+    async def _tell_new(self, recent: "Recent", now: float) -> None:
+        import pyarrow as pa
+
+        from fengsui.stores.history.rows import MS
+
         table = recent.table
         times, received = (
             table[name].combine_chunks().cast(MS).view(pa.int64()).to_pylist()
