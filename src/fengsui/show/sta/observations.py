@@ -390,7 +390,7 @@ def _recent(partition: int, ids: list[int], from_ms: int, to_ms: int) -> Recent:
     """What a pipeline holds; asked again until it has what this process wrote before."""
     while True:
         written = _written.get(partition, 0)
-        waits = time.time_ns() // 1_000_000 - written < SETTLE_S * 1000
+        waits = clock.now_ms() - written < SETTLE_S * 1000
         try:
             found = Recent.of(hub().ask(SUBJECT.format(partition), question(ids, from_ms, to_ms), ASK_S))
         except (NotConnected, ValueError):

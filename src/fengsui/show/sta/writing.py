@@ -14,7 +14,6 @@ from typing import Any
 import jsonpatch
 import numpy as np
 from django.db import transaction
-from django.utils import timezone
 
 from fengsui.base import units
 from fengsui.base.errors import BadInput, NotAllowed, UnknownUnit
@@ -41,6 +40,7 @@ from fengsui.show.sta.odata.options import Options
 from fengsui.show.sta.reading import GEOJSON, Found, Reader
 from fengsui.show.sta.sets import Viewer, visible
 from fengsui.show.words import reason as reason_in_words
+from fengsui.stores import clock
 
 JSON_PATCH = "application/json-patch+json"
 GEO = frozenset(
@@ -638,9 +638,9 @@ def _org(body: Body) -> str:
 
 def _at(value: Any) -> datetime:
     if value is None:
-        return timezone.now()
+        return clock.now()
     return _EPOCH + timedelta(milliseconds=times.ms(value, "time"))
 
 
 def _now() -> int:
-    return int(timezone.now().timestamp() * 1000)
+    return clock.now_ms()
