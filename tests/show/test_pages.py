@@ -36,6 +36,8 @@ PAGES = {
     "/quarantine/": "quarantine.view",
     "/quarantine/?status=dismissed&reason=5&site=tep-1": "quarantine.view",
     "/quarantine/{held}/": "quarantine.view",
+    "/unmapped/": "device.view",
+    "/unmapped/?protocol=hj212&q=a": "device.view",
     "/ledger/": "ledger.view",
     "/ledger/?show=unbalanced&hours=24": "ledger.view",
     "/orgs/": "org.view",

@@ -28,6 +28,7 @@ COMMANDS = {
     "replay": "fengsui.run.replay",
     "devices": "fengsui.run.devices",
     "simulate": "fengsui.run.simulate",
+    "device": "fengsui.run.device",
     "frame": "fengsui.run.frame",
     "rules": "fengsui.run.rules",
     "ledger": "fengsui.run.ledger",

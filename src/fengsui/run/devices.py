@@ -10,7 +10,11 @@ from fengsui.run import django_setup
 
 HELP = "import sites, datastreams and devices; give a device a new secret"
 SHOWN = 100
-KINDS = ("site", "thing", "sensor", "property", "datastream", "device")  # sense.devices.tables.TABLES
+KINDS = (  # sense.devices.protocol_tables.TABLES
+    "site", "thing", "sensor", "property", "datastream", "device", "identity", "mapping", "default-mapping", "modbus",
+    "point",
+)  # fmt: skip
+BEGINS = {"property": "propert", "identity": "identit"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +43,7 @@ def _import(args: argparse.Namespace) -> int:
     from fengsui.sense.devices import services
 
     stem = args.file.stem.lower()
-    kind = args.kind or next(
-        (k for k in KINDS if stem.startswith((k, "propert" if k == "property" else k))), None
-    )
+    kind = args.kind or next((k for k in KINDS if stem.startswith(BEGINS.get(k, k))), None)
     if kind is None:
         print(f"fengsui devices: the name of {args.file} tells no kind: add --kind", file=sys.stderr)
         return 2

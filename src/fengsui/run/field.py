@@ -7,10 +7,12 @@ from django.db import DatabaseError
 
 from fengsui.run import settings
 from fengsui.run.intake import Intake
+from fengsui.sense.gateways.field.commands import Commands
 from fengsui.sense.gateways.field.hub import Hub
 from fengsui.sense.gateways.field.identities import Identities
 from fengsui.sense.gateways.field.limits import Limits
 from fengsui.sense.gateways.field.listener import Listener
+from fengsui.sense.gateways.field.polling import Polling
 from fengsui.sense.gateways.field.registry import ADAPTERS
 
 log = structlog.get_logger()
@@ -47,6 +49,8 @@ class Field:
             intake.refusals,
             bounds or limits(),
         )
+        self.commands = Commands(intake.nc, self.hub)
+        self.polling = Polling(intake.nc, self.hub, intake.publisher.gateway)
         self.listeners: dict[str, Listener] = {}
 
     async def start(self, host: str, ports: dict[str, int]) -> None:
@@ -66,6 +70,8 @@ class Field:
                 await asyncio.sleep(0.5)
         self.hub.unmapped.start()
         self.hub.start()
+        await self.commands.start()
+        self.polling.start()
         for protocol, port in ports.items():
             listener = self.listeners[protocol] = Listener(self.hub, ADAPTERS[protocol], host, port)
             await listener.start()
@@ -75,7 +81,9 @@ class Field:
         """Take nothing new, settle what is under way, hang up."""
         for listener in self.listeners.values():
             listener.close()
+        await self.polling.close()
         await self.hub.close()
+        await self.commands.close()
         await self.hub.unmapped.close()
         await self.identities.close()
 

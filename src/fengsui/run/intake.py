@@ -36,7 +36,7 @@ class Intake:
 
     def __init__(self, nc: Client, instance: str = "") -> None:
         self.registry, self.refusals, self.room = Registry(), Refusals(), Room()
-        self._nc = nc
+        self.nc = nc
         self.admission = Admission(self.registry)
         self.repeats = Repeats(self.admission.bounds)
         self.publisher = Publisher(
@@ -61,7 +61,7 @@ class Intake:
         """Read the registry and the policy, waiting for the database as long as it takes, then follow both."""
         self.refusals.start()
         process_clock().decide()
-        await self.room.start(self._nc)
+        await self.room.start(self.nc)
         await asyncio.to_thread(repeats.warm_up)
         told = False
         while True:

@@ -22,6 +22,7 @@ ERRORS = {
     "sense.bad_batch": _("The message is not a batch of readings."),
     "sense.bad_frame": _("These bytes are no frame of the protocol."),
     "sense.bad_command": _("The device's protocol cannot carry this command."),
+    "sense.bad_mapping": _("This code cannot be mapped like this."),
     "sense.bad_point": _("A point of this device cannot be read as it is written."),
     "sense.bad_payload": _("No reading of this message could be read."),
     "sense.bad_file": "",

@@ -12,12 +12,25 @@ from django.contrib.auth import get_user_model
 from django.utils import translation
 
 from fengsui.base.errors import NotAllowed
+from fengsui.people.accounts.sealing import unseal
 from fengsui.people.audit.models import Entry
 from fengsui.people.orgs.models import Membership, Org
 from fengsui.sense.devices import files, services
-from fengsui.sense.devices.models import Datastream, Device, ObservedProperty, Sensor, Site, Thing
+from fengsui.sense.devices.models import (
+    SECRET_PURPOSE,
+    CodeMapping,
+    Datastream,
+    Device,
+    ModbusLink,
+    ModbusPoint,
+    ObservedProperty,
+    ProtocolIdentity,
+    Sensor,
+    Site,
+    Thing,
+)
+from fengsui.sense.devices.protocol_tables import TABLES
 from fengsui.sense.devices.services import BadFile, import_file, template
-from fengsui.sense.devices.tables import TABLES
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +165,7 @@ def test_the_template_of_each_kind_is_read_back_in_both_languages(kind, city, pl
         assert text.startswith(b"\xef\xbb\xbf")
         report = load(city, io.BytesIO(text), kind, dry_run=True)
         assert report.rows == 1
-        assert {b.column for b in report.bad} <= {"org"}, report.bad  # an example organisation
+        assert {b.column for b in report.bad} <= {"org", "device", "datastream"}, report.bad  # examples
 
 
 def test_headings_that_are_unknown_missing_or_double_are_named(city):
@@ -309,3 +322,81 @@ def test_the_page_names_every_column_of_every_kind():
     for table in TABLES.values():
         part = page.split(f"### `{table.kind}`")[1].split("###")[0]
         assert [c.name for c in table.columns if f"| `{c.name}` |" not in part] == []
+
+
+@pytest.fixture
+def speaking(plant) -> Site:
+    """The plant with a device and a datastream."""
+    Device.objects.create(site=plant, code="logger", secret_sha256="")
+    thing, prop = plant.things.get(), ObservedProperty.objects.get()
+    Datastream.objects.create(
+        site=plant, thing=thing, observed_property=prop, code="COD", name="COD", unit="mg/L"
+    )
+    return plant
+
+
+def test_identities_are_imported_with_their_passwords_sealed(city, county, speaking):
+    text = (
+        "device,protocol,identity,password,thing\nlogger,hj212,MN1,123456,R-101\nlogger,sl651,0012345678,,\n"
+    )
+    assert load(city, text, "identity", dry_run=True).created == 2
+    report = load(city, text, "identity")
+    assert (report.created, report.applied) == (2, True)
+    row = ProtocolIdentity.objects.get(identity="MN1")
+    assert (row.device.code, row.thing.code, unseal(row.secret, SECRET_PURPOSE)) == (
+        "logger",
+        "R-101",
+        "123456",
+    )
+    assert "123456" not in row.secret
+    bad = load(
+        city,
+        "device,protocol,identity,thing\nnobody,hj212,A,\nlogger,x,B,\nlogger,sl651,12ab,\nlogger,jt808,0139,\n"
+        "logger,gb26875,x,\nlogger,hj212,C,R-999\n",
+        "identity",
+    )
+    assert [(b.row, b.column) for b in bad.bad] == [
+        (2, "device"), (3, "protocol"), (4, "identity"), (5, "identity"), (6, "identity"), (7, "thing"),
+    ]  # fmt: skip
+    other = Site.objects.create(code="plant-2", name="P", org=county, longitude=111, latitude=30)
+    Device.objects.create(site=other, code="logger-2", secret_sha256="")
+    taken = load(county, "device,protocol,identity\nlogger-2,hj212,MN1\n", "identity")
+    assert [(b.column, b.problem) for b in taken.bad] == [("identity", "is taken")]
+
+
+def test_mappings_of_a_site_and_of_all_sites_stand_side_by_side(city, county, speaking):
+    text = "protocol,code,site,device,datastream,unit,factor\nhj212,w01018-Rtd,plant-1,,COD,mg/L,2\n"
+    text += "hj212,w01018-Rtd,plant-1,logger,COD,,\nhj212,w01001-Rtd,plant-1,,,,\n"
+    assert load(city, text, "mapping", dry_run=True).created == 3
+    assert load(city, text, "mapping").created == 3
+    again = load(city, text.replace(",2\n", ",3\n"), "mapping")
+    assert (again.created, again.updated, again.unchanged) == (0, 1, 2)
+    everybody = "protocol,code,observed_property,shift\nhj212,w01018-Rtd,pressure,1.5\n"
+    assert load(city, everybody, "default-mapping").created == 1
+    assert load(city, everybody, "default-mapping").unchanged == 1
+    rows = CodeMapping.objects.filter(code="w01018-Rtd").order_by("id")
+    assert [(m.site_id and "site", m.device_id and "device", m.factor, m.shift) for m in rows] == [
+        ("site", None, 3.0, 0.0), ("site", "device", 1.0, 0.0), (None, None, 1.0, 1.5),
+    ]  # fmt: skip
+    bad = load(
+        city,
+        "protocol,code,site,device,datastream,observed_property\nhj212,a,plant-1,,NONE,\nhj212,b,plant-1,x,COD,\n"
+        "hj212,c,plant-1,,COD,pressure\nhj212,d,plant-9,,,\nhj212,e,plant-1,,,none\n",
+        "mapping",
+    )
+    assert [(b.row, b.column) for b in bad.bad] == [
+        (2, "datastream"), (3, "device"), (4, "observed_property"), (5, "site"), (6, "observed_property"),
+    ]  # fmt: skip
+    assert load(county, text, "mapping").bad_count >= 3  # not below the county
+
+
+def test_modbus_links_and_points_are_imported(city, speaking):
+    assert load(city, "device,host,period_ms\nlogger,10.0.0.5,500\n", "modbus").created == 1
+    assert load(city, "device,host\nlogger,10.0.0.6\n", "modbus").updated == 1
+    link = ModbusLink.objects.get()
+    assert (link.host, link.port, link.unit, link.period_ms) == ("10.0.0.6", 502, 1, 500)
+    text = "device,code,area,address,kind,scale\nlogger,COD,holding,10,float32,0.1\nlogger,RUN,coil,1,bool,\n"
+    assert load(city, text, "point").created == 2
+    assert ModbusPoint.objects.get(code="COD").scale == 0.1
+    bad = load(city, "device,code,area,address,kind\nlogger,X,coil,1,int16\nlogger,Y,tape,1,\n", "point")
+    assert [(b.row, b.column) for b in bad.bad] == [(2, "kind"), (3, "area")]

@@ -208,7 +208,7 @@ def _value_of(row: Held) -> float:
 
 def _converted(value: float, row: Held, correction: Correction, unit: str) -> float:
     """From the unit it was sent in, where the gateway could not convert it."""
-    sent = correction.unit or (row.sent_unit if row.reason == Reason.UNIT else "")
+    sent = correction.unit or (row.sent_unit if row.reason in (Reason.UNIT, Reason.UNMAPPED) else "")
     if not sent:
         return value
     try:

@@ -47,6 +47,7 @@ MAY: dict[str, frozenset[str]] = {
     "rule.edit": frozenset({REGULATE, STEWARD}),
     "site.edit": frozenset({STEWARD, OPERATE}),
     "device.edit": frozenset({STEWARD, OPERATE}),
+    "device.command": frozenset({COMMAND, STEWARD, OPERATE}),
     "quarantine.resolve": frozenset({STEWARD}),
     # the platform
     "org.edit": frozenset({OPERATE}),

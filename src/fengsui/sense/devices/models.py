@@ -350,7 +350,7 @@ class CodeMapping(models.Model):
 
     The most particular row is in force: of the device, of the site and type of device, of the site, of the type of
     device, of the protocol.  A row with neither target says that the code is known and not wanted.
-    value in ``unit`` = value as sent × ``factor`` + ``offset``; empty ``unit``: the protocol's own.
+    value in ``unit`` = value as sent × ``factor`` + ``shift``; empty ``unit``: the protocol's own.
     """
 
     protocol = models.CharField(max_length=24)
@@ -364,7 +364,7 @@ class CodeMapping(models.Model):
     observed_property = models.CharField(max_length=64, blank=True)
     unit = models.CharField(max_length=20, blank=True)
     factor = models.FloatField(default=1.0)
-    offset = models.FloatField(default=0.0)
+    shift = models.FloatField(default=0.0)
 
     class Meta:
         ordering = ["protocol", "code", "id"]
@@ -437,13 +437,13 @@ class ModbusPoint(models.Model):
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="modbus_points")
     code = models.CharField(max_length=64)
-    table = models.CharField(max_length=8)
+    area = models.CharField(max_length=8)
     address = models.PositiveIntegerField()
     kind = models.CharField(max_length=8, default="uint16")
-    order = models.CharField(max_length=4, default="ABCD")
+    byte_order = models.CharField(max_length=4, default="ABCD")
     bit = models.PositiveSmallIntegerField(default=0)
     scale = models.FloatField(default=1.0)
-    offset = models.FloatField(default=0.0)
+    shift = models.FloatField(default=0.0)
     unit = models.CharField(max_length=20, blank=True)
 
     class Meta:

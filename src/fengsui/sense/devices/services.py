@@ -20,7 +20,8 @@ from fengsui.people.orgs.models import Org
 from fengsui.sense.devices import files
 from fengsui.sense.devices.files import BadFile
 from fengsui.sense.devices.models import Device
-from fengsui.sense.devices.tables import TABLES, BadCell, Column, Table
+from fengsui.sense.devices.protocol_tables import TABLES
+from fengsui.sense.devices.tables import BadCell, Column, Table
 
 MAX_ROWS = 1_000_000
 NAMED = 100_000  # bad rows kept in a report; all of them are counted
@@ -302,7 +303,9 @@ def _merge(cursor: Any, table: Table, columns: list[Column], report: Report) -> 
 
 def _names(expression: str, table: Table) -> list[str]:
     """Columns of the file that an expression needs: ``t.x`` is x, ``n.id`` the column that joins n."""
-    joined = {"s": "site", "o": "org", "g": "thing", "p": "observed_property", "n": "sensor"}
+    joined = {
+        "s": "site", "o": "org", "g": "thing", "p": "observed_property", "n": "sensor", "d": "device",
+    }  # fmt: skip
     names = [c.name for c in table.columns if f"t.{c.name}" in expression]
     return names or [joined[expression.partition(".")[0]]]
 
@@ -310,7 +313,7 @@ def _names(expression: str, table: Table) -> list[str]:
 def _default(table: Table, expression: str) -> str:
     """SQL of what a new row gets for a column that the file does not have."""
     name = _names(expression, table)[0]
-    if name == "sensor":
+    if expression.endswith(".id"):  # something to refer to that may be missing
         return "NULL"
     value = table.column(name).read("")
     if value is None:

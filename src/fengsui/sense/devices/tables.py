@@ -404,4 +404,4 @@ DEVICES = Table(
     {"secret_sha256": "''", "created_at": "now()"},
 )
 
-TABLES = {t.kind: t for t in (SITES, THINGS, SENSORS, PROPERTIES, DATASTREAMS, DEVICES)}
+BASIC = {t.kind: t for t in (SITES, THINGS, SENSORS, PROPERTIES, DATASTREAMS, DEVICES)}

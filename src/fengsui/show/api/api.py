@@ -6,7 +6,18 @@ from ninja import NinjaAPI, Swagger
 from ninja.security import SessionAuth
 
 from fengsui.people.orgs import access
-from fengsui.show.api import alarms, corrections, errors, loops, maps, readings, search, sites, status
+from fengsui.show.api import (
+    alarms,
+    corrections,
+    devices,
+    errors,
+    loops,
+    maps,
+    readings,
+    search,
+    sites,
+    status,
+)
 from fengsui.show.api.schemas import MeOut
 from fengsui.show.api.shapes import org
 from fengsui.show.lists import map as sites_on_map
@@ -21,7 +32,7 @@ api = NinjaAPI(
     openapi_url="openapi.json",
 )
 errors.install(api)
-for router in (sites, maps, readings, corrections, alarms, loops, search, status):
+for router in (sites, maps, readings, corrections, alarms, loops, devices, search, status):
     api.add_router("", router.router)
 
 

@@ -13,6 +13,7 @@ from fengsui.show.portal.pages import (
     people,
     rules,
     sites,
+    unmapped,
 )
 
 urlpatterns = [
@@ -52,6 +53,9 @@ urlpatterns = [
     path("quarantine/", govern.quarantine, name="quarantine"),
     path("quarantine/resolve/", govern.resolve, name="quarantine-resolve"),
     path("quarantine/<int:pk>/", govern.held_detail, name="held"),
+    path("unmapped/", unmapped.unmapped_codes, name="unmapped"),
+    path("unmapped/<int:pk>/", unmapped.unmapped_code, name="unmapped-code"),
+    path("unmapped/<int:pk>/map/", unmapped.map_unmapped, name="unmapped-map"),
     path("ledger/", govern.ledger, name="ledger"),
     path("orgs/", people.org_tree, name="orgs"),
     path("audit/", people.audit_trail, name="audit"),

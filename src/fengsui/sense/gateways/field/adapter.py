@@ -97,6 +97,9 @@ class Session(Protocol):
     def deny(self, refused: BadFrame, now_ms: int) -> list[bytes]:
         """What the standard answers to a frame that cannot be read; [] where it says nothing."""
 
+    def end(self, now_ms: int) -> list[BadFrame]:
+        """The conversation is over: what was begun and is given up."""
+
     def ask(self, identity: Identity, command: str, arguments: Mapping[str, Any], now_ms: int) -> Asked:
         """The bytes of a command to a device of this conversation.  Raises BadCommand."""
 

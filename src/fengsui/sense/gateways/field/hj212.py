@@ -83,6 +83,9 @@ class Session:
     def deny(self, refused: BadFrame, now_ms: int) -> list[bytes]:
         return []  # the sender repeats what nobody answered (6.4)
 
+    def end(self, now_ms: int) -> list[BadFrame]:
+        return []
+
     def ask(self, identity: Identity, command: str, arguments: Mapping[str, Any], now_ms: int) -> Asked:
         made = _COMMANDS.get(command)
         if made is None:

@@ -9,6 +9,7 @@ import structlog
 
 from fengsui.base.batch import Batch
 from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs.measured import Measured
 from fengsui.sense.gateways import door
 from fengsui.sense.gateways.field import entering
 from fengsui.sense.gateways.field.adapter import Adapter, Heard, Identity
@@ -23,6 +24,7 @@ from fengsui.sense.gateways.registry import Registry
 log = structlog.get_logger()
 
 LOOK_S = 1.0
+REFUSED_A_POLL = 5  # refused answers kept of one poll
 BUSY_PAUSE_S = 1.0
 NAME_SHOWN = 3  # letters of a name nobody knows that go to log and trail, at each end
 
@@ -128,7 +130,7 @@ class Hub:
         """Make everything in ``waiting`` durable, waiting for the bus as long as it takes; False when we stop."""
         received_ms, name = door.now_ms(), line.adapter.name
         measured = [
-            (one.identity, reading)
+            self._whose(name, one, one.identity, reading)
             for one in waiting
             if isinstance(one, Heard) and one.identity is not None
             for reading in one.readings
@@ -136,10 +138,7 @@ class Hub:
         batches: list[Batch] = []
         for entered in entering.enter(measured, self.identities, received_ms, self.admit):
             batches.append(entered.batch)
-            self.counts.readings[name] += entered.accepted
-            self.counts.unmapped[name] += len(entered.unmapped)
-            self.counts.unwanted[name] += entered.unwanted
-            self.unmapped.note(entered.unmapped)
+            self._count(name, entered)
         for one in waiting:
             if isinstance(one, Refusal) and self._is_kept(line):
                 batches.append(self._kept(line, one.frame, received_ms))
@@ -147,6 +146,32 @@ class Hub:
             return True
         self.counts.lost[name] += len(waiting)
         return False
+
+    async def take(
+        self, identity: Identity, measured: Iterable[Measured], refused: Sequence[BadFrame]
+    ) -> None:
+        """What was asked of a device, not sent by it: onto the bus, and what is refused of it kept."""
+        received_ms, name = door.now_ms(), identity.protocol
+        source = entering.source_of(name, identity.device_code)
+        entered = entering.enter(
+            ((identity, one) for one in measured), self.identities, received_ms, self.admit
+        )
+        for one in entered:
+            self._count(name, one)
+        for frame in refused:
+            self.counts.refused[name, frame.reason] += 1
+        kept = [
+            entering.kept(frame, identity.site, source, name, received_ms)
+            for frame in refused[:REFUSED_A_POLL]
+        ]
+        if not await self.publish([*(one.batch for one in entered), *kept]):
+            self.counts.lost[name] += 1
+
+    def _count(self, name: str, entered: entering.Entered) -> None:
+        self.counts.readings[name] += entered.accepted
+        self.counts.unmapped[name] += len(entered.unmapped)
+        self.counts.unwanted[name] += entered.unwanted
+        self.unmapped.note(entered.unmapped)
 
     async def publish(self, batches: Iterable[Batch]) -> bool:
         """Return True when all are durable; while the bus is away, wait for it.  False when the gateway stops."""
@@ -160,6 +185,17 @@ class Hub:
                         return False
                     await asyncio.sleep(BUSY_PAUSE_S)
         return True
+
+    def _whose(
+        self, protocol: str, heard: Heard, sender: Identity, reading: Measured
+    ) -> tuple[Identity, Measured]:
+        """A relay speaks for others of its site; a reading of somebody else stays with it, under a name of its own."""
+        if reading.device == heard.name:
+            return sender, reading
+        other = self.identities.find(protocol, reading.device.upper())
+        if other is not None and other.site == sender.site:
+            return other, reading
+        return sender, reading._replace(code=f"{reading.device}/{reading.code}")
 
     def _is_kept(self, line: Line) -> bool:
         """Bytes of a known device always; of a stranger so many a minute, and the others are counted."""

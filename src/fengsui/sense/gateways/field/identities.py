@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 WATCHED = ("protocols", "registry")
 ISSUED = "jt808"  # here the platform gives the code: one that is derived stands in for an empty secret
+OWN_CODES = "modbus"  # codes are ours, so one that nobody mapped is the datastream's
 CODES_PER_DEVICE = 4096  # meanings remembered; a device that makes up codes must not fill the memory
 
 
@@ -35,7 +36,7 @@ class Rule(NamedTuple):
     observed_property: str
     unit: str
     factor: float
-    offset: float
+    shift: float
 
 
 class Meaning(NamedTuple):
@@ -91,7 +92,7 @@ def load(sealed: dict[str, str] | None = None) -> Snapshot:
                 secret = _derived(row[2])
             identities.append(Identity(row[0], row[1], row[2], secret, *row[4:]))
         cursor.execute(
-            """SELECT protocol, code, site_id, device_id, model, datastream, observed_property, unit, factor, "offset"
+            """SELECT protocol, code, site_id, device_id, model, datastream, observed_property, unit, factor, shift
                FROM devices_codemapping"""
         )
         rules = {
@@ -185,6 +186,8 @@ class Identities:
         ):
             if (rule := rules.get((*head, *tail))) is not None:
                 break
+        if rule is None and identity.protocol == OWN_CODES:
+            rule = Rule(code, "", "", 1.0, 0.0)
         if rule is None:
             return None
         name = rule.datastream
@@ -223,4 +226,4 @@ def _converting(rule: Rule, unit: str, streams: Streams, row: int) -> Meaning:
             factor, offset = units.factor_offset(given, own)
         except UnknownUnit as error:
             return Meaning(row, int(streams.ids[row]), 1.0, 0.0, str(error))
-    return Meaning(row, int(streams.ids[row]), rule.factor * factor, rule.offset * factor + offset)
+    return Meaning(row, int(streams.ids[row]), rule.factor * factor, rule.shift * factor + offset)

@@ -106,6 +106,9 @@ class Line:
         self.gone = True
         if self._rest and not self._closing:
             self._take(self._rest, True)
+        for refused in self._given_up():
+            self._refuse(refused, [])
+        self._settle_what_waits()
         self._closing = self._closing or reason
         for command in self._asked.values():
             if not command.done.done():
@@ -160,10 +163,20 @@ class Line:
             self._frame(frame, now_ms)
         if self._refusals > self.hub.limits.refusals:
             self._closing = self._closing or "refusals"
-        if self._waiting and self._task is None:
-            self._task = asyncio.create_task(self._settle_all(), name="line")
+        self._settle_what_waits()
         if len(self._waiting) > self.hub.limits.waiting_frames:
             self.pause(True)
+
+    def _settle_what_waits(self) -> None:
+        if self._waiting and self._task is None:
+            self._task = asyncio.create_task(self._settle_all(), name="line")
+
+    def _given_up(self) -> list[BadFrame]:
+        try:
+            return self.session.end(door.now_ms())
+        except Exception as error:
+            log.error("field.adapter", protocol=self.adapter.name, error=repr(error))
+            return []
 
     def _denied(self, refused: BadFrame, now_ms: int) -> list[bytes]:
         try:

@@ -12,7 +12,7 @@ from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
 from fengsui.sense.devices import services
-from fengsui.sense.devices.tables import TABLES
+from fengsui.sense.devices.protocol_tables import TABLES
 from fengsui.show.portal.pages.page import page, show
 from fengsui.show.words import say
 

@@ -39,6 +39,7 @@ NAV = (
     ("/loops/", _("Loops"), "loop", "loop.view"),
     ("/rules/", _("Rules"), "rule", "rule.view"),
     ("/quarantine/", _("Quarantine"), "quarantine", "quarantine.view"),
+    ("/unmapped/", _("Unmapped codes"), "quarantine", "device.edit"),
     ("/ledger/", _("Loss ledger"), "ledger", "ledger.view"),
     ("/orgs/", _("Organisations"), "org", "org.view"),
     ("/audit/", _("Audit"), "audit", "audit.view"),

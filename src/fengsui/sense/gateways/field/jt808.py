@@ -1,0 +1,228 @@
+"""JT/T 808 in conversation: a terminal registers, shows the code it was given, and then its messages count.
+
+The identity is the phone number without leading zeros.  Registration (0100) of a number we know is answered by 8100
+with the code; authentication (0102) with that code opens the conversation; before it every other message is answered
+"failure" and refused.  Messages are confirmed by 8001 once they are durable (8800 for media, 8004 for the time);
+subpackages once the message is whole.  Where a vehicle is comes as ``position.longitude``, ``position.latitude``,
+``position.altitude`` (m), ``position.speed`` (km/h) and ``position.direction`` (°).
+Source: JT/T 808-2013 and -2019, chapters 7 and 8.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs.jt808 import frame as frames
+from fengsui.sense.codecs.jt808.message import RESULTS, answer, decode, encode
+from fengsui.sense.codecs.jt808.parts import Parts
+from fengsui.sense.codecs.jt808.platform import REGISTRATION
+from fengsui.sense.codecs.jt808.readings import readings
+from fengsui.sense.codecs.measured import plain
+from fengsui.sense.codecs.registry import CODECS
+from fengsui.sense.gateways.field.adapter import (
+    NOT_LOGGED_IN,
+    UNKNOWN_DEVICE,
+    WRONG_PASSWORD,
+    Adapter,
+    Asked,
+    BadCommand,
+    Find,
+    Heard,
+    Identity,
+    Settled,
+    number,
+    text,
+    whole,
+)
+
+GENERAL, QUERY_TIME, REGISTER, LOG_IN, MEDIA = 0x0001, 0x0004, 0x0100, 0x0102, 0x0801
+UNANSWERED = frozenset(
+    (GENERAL, 0x0104, 0x0107, 0x0201, 0x0302, 0x0500, 0x0700, 0x0802, 0x0805, 0x1003)
+)  # are answers
+ASKED_AT_ONCE = 64
+POSITION = {
+    "longitude": "position.longitude",
+    "latitude": "position.latitude",
+    "altitude_m": "position.altitude",
+    "speed_km_h": "position.speed",
+    "direction_deg": "position.direction",
+}
+_REGISTERED = {name: value for value, name in REGISTRATION.items()}
+
+
+class Session:
+    """One connection: one terminal."""
+
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._parts = Parts()
+        self._packets: OrderedDict[tuple[str, int, int], list[frames.Frame]] = OrderedDict()
+        self._logged_in: dict[str, bool] = {}  # phone → whether it speaks the form of 2019
+        self._phones: dict[str, str] = {}  # identity → phone as sent
+        self._serial = -1
+        self._asked: OrderedDict[tuple[str, int], int] = OrderedDict()  # → message that answers it
+
+    def take(self, frame: frames.Frame, now_ms: int) -> Heard:
+        name = frame.phone.lstrip("0") or "0"
+        identity = self._find(name)
+        heard = Heard(frames.encode(frame), name, identity)
+        if frame.message_id == REGISTER:
+            return self._register(heard, frame)
+        if identity is None:
+            heard.problem = UNKNOWN_DEVICE
+            return self._failed(heard, frame)
+        if frame.message_id == LOG_IN:
+            code = decode(frame).fields.get("code")
+            if not isinstance(code, str) or not identity.secret or not identity.admits(code):
+                heard.problem = WRONG_PASSWORD
+                self._logged_in.pop(name, None)
+                return self._failed(heard, frame)
+            self._logged_in[name], self._phones[name] = frame.is_2019, frame.phone
+            heard.answers.append(answer(frame, "success", self._number()))
+            return heard
+        if name not in self._logged_in:
+            heard.problem = NOT_LOGGED_IN
+            return self._failed(heard, frame)
+        message, refused = self._parts.add(frame, now_ms)
+        heard.refused += refused
+        packets = self._of_one_message(frame, message is not None)
+        if message is not None:
+            self._whole(heard, message, packets, now_ms)
+        return heard
+
+    def deny(self, refused: BadFrame, now_ms: int) -> list[bytes]:
+        return []  # a terminal repeats what is not answered
+
+    def end(self, now_ms: int) -> list[BadFrame]:
+        return []
+
+    def ask(self, identity: Identity, command: str, arguments: Mapping[str, Any], now_ms: int) -> Asked:
+        made = _COMMANDS.get(command)
+        if made is None:
+            raise BadCommand(f"JT/T 808 has the commands {', '.join(_COMMANDS)}, not {command}")
+        message_id, fields, answered_by = made(arguments)
+        phone = self._phones.get(identity.identity, identity.identity)
+        is_2019 = self._logged_in.get(identity.identity, False)
+        serial = self._number()
+        if not is_2019:
+            fields.pop("text_type", None)
+        try:
+            data = b"".join(encode(message_id, fields, phone=phone, serial=serial, is_2019=is_2019))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadCommand(str(error)) from None
+        key = (identity.identity, serial)
+        self._asked[key] = answered_by
+        while len(self._asked) > ASKED_AT_ONCE:
+            self._asked.popitem(last=False)
+        return Asked(data, key)
+
+    def _register(self, heard: Heard, frame: frames.Frame) -> Heard:
+        fields: dict[str, Any] = {"reply_serial": frame.serial, "result": _REGISTERED["no_terminal"]}
+        if heard.identity is None:
+            heard.problem = UNKNOWN_DEVICE
+        else:
+            fields |= {"result": _REGISTERED["success"], "code": heard.identity.secret}
+        heard.answers += encode(
+            0x8100, fields, phone=frame.phone, serial=self._number(), is_2019=frame.is_2019
+        )
+        return heard
+
+    def _failed(self, heard: Heard, frame: frames.Frame) -> Heard:
+        if frame.message_id != GENERAL:
+            heard.answers.append(answer(frame, "failure", self._number()))
+        return heard
+
+    def _of_one_message(self, frame: frames.Frame, is_whole: bool) -> list[frames.Frame]:
+        """The packets that wait for their confirmation, this one among them; all of them once the message is whole."""
+        if not frame.total:
+            return [frame]
+        key = (frame.phone, frame.message_id, frame.total)
+        packets = self._packets.setdefault(key, [])
+        packets.append(frame)
+        if is_whole or len(packets) > 4 * frame.total:
+            del self._packets[key]
+        while len(self._packets) > ASKED_AT_ONCE:
+            self._packets.popitem(last=False)
+        return packets
+
+    def _whole(self, heard: Heard, message: frames.Frame, packets: list[frames.Frame], now_ms: int) -> None:
+        heard.readings = [
+            one._replace(code=POSITION.get(one.code, one.code), device=heard.name)
+            for one in readings(message)
+        ]
+        fields = decode(message).fields
+        self._settle(heard, message, fields)
+        if message.message_id in UNANSWERED:
+            return
+        about: dict[str, Any] = {"phone": message.phone, "is_2019": message.is_2019}
+        if message.message_id == QUERY_TIME:
+            at = datetime.fromtimestamp(now_ms // 1000, UTC)
+            heard.answers += encode(0x8004, {"time": at}, serial=self._number(), **about)
+            return
+        heard.answers += [answer(packet, "success", self._number()) for packet in packets]
+        if message.message_id == MEDIA and isinstance(fields.get("media_id"), int):
+            heard.answers += encode(0x8800, {"media_id": fields["media_id"]}, serial=self._number(), **about)
+
+    def _settle(self, heard: Heard, message: frames.Frame, fields: Mapping[str, Any]) -> None:
+        serial = fields.get("reply_serial")
+        key = (heard.name, serial) if isinstance(serial, int) else None
+        if key is None:  # answers that do not say to what: 0107, 0702, 1003
+            key = next((k for k, by in self._asked.items() if by == message.message_id), None)
+        if key is None or key not in self._asked:
+            return
+        if message.message_id == GENERAL:
+            ok = fields.get("result") in (RESULTS["success"], RESULTS["alarm_confirmed"])
+            final = not ok or self._asked[key] == GENERAL
+        else:
+            ok = final = True
+        if final:
+            del self._asked[key]
+        heard.settled.append(Settled(key, final, ok, plain(fields)))
+
+    def _number(self) -> int:
+        self._serial = (self._serial + 1) & 0xFFFF
+        return self._serial
+
+
+_Make = Callable[[Mapping[str, Any]], tuple[int, dict[str, Any], int]]
+
+
+def _threshold(arguments: Mapping[str, Any]) -> tuple[int, dict[str, Any], int]:
+    return 0x8103, {"parameters": {"highest_speed_km_h": round(number(arguments, "speed_km_h"))}}, GENERAL
+
+
+_COMMANDS: dict[str, _Make] = {
+    "poll": lambda a: (0x8201, {}, 0x0201),
+    "track": lambda a: (
+        0x8202, {"interval_s": whole(a, "interval_s", 0, 65535), "for_s": whole(a, "for_s", 0, 2**31, 3600)}, GENERAL,
+    ),
+    "text": lambda a: (
+        0x8300, {"flag": whole(a, "flag", 0, 255, 0x0C), "text_type": 1, "text": text(a, "text")}, GENERAL,
+    ),
+    "parameters": lambda a: (0x8104, {}, 0x0104),
+    "attributes": lambda a: (0x8107, {}, 0x0107),
+    "set_speed_limit": _threshold,
+    "confirm_alarms": lambda a: (
+        0x8203, {"alarm_serial": whole(a, "alarm_serial", 0, 65535, 0), "alarms": whole(a, "alarms", 0, 2**32 - 1, 1)},
+        GENERAL,
+    ),
+    "link_check": lambda a: (0x8204, {}, GENERAL),
+}  # fmt: skip
+ADAPTER = Adapter(
+    CODECS["jt808"],
+    Session,
+    {
+        "poll": (),
+        "track": ("interval_s", "for_s"),
+        "text": ("text",),
+        "parameters": (),
+        "attributes": (),
+        "set_speed_limit": ("speed_km_h",),
+        "confirm_alarms": ("alarm_serial", "alarms"),
+        "link_check": (),
+    },
+    longest=frames.MAX_SEGMENT + 2,
+    udp=True,
+)
