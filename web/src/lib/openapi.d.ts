@@ -216,6 +216,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{code}/command": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Command
+         * @description Send a command to a connected device and wait for its answer, ``wait_s`` seconds and 120 at most.
+         */
+        post: operations["fengsui_show_api_devices_send_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence/{pk}": {
         parameters: {
             query?: never;
@@ -498,6 +518,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/unmapped": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Unmapped
+         * @description Codes that devices sent and nobody mapped, last seen first.
+         */
+        get: operations["fengsui_show_api_devices_list_unmapped"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/unmapped/{pk}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Map Unmapped
+         * @description Say what a code means, for its device or for its whole site; neither target: it is known and not wanted.
+         */
+        post: operations["fengsui_show_api_devices_map_unmapped"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -641,6 +701,37 @@ export interface components {
             name: string;
             /** Needs Note */
             needs_note: boolean;
+        };
+        /** CommandIn */
+        CommandIn: {
+            /**
+             * Arguments
+             * @default {}
+             */
+            arguments: {
+                [key: string]: string | number;
+            };
+            /** Command */
+            command: string;
+            /**
+             * Protocol
+             * @default
+             */
+            protocol: string;
+            /**
+             * Wait S
+             * @default 15
+             */
+            wait_s: number;
+        };
+        /** CommandOut */
+        CommandOut: {
+            /** Outcome */
+            outcome: string;
+            /** Protocol */
+            protocol: string;
+            /** Said */
+            said: unknown[];
         };
         /** CorrectionIn */
         CorrectionIn: {
@@ -1126,6 +1217,58 @@ export interface components {
              */
             size: number;
         };
+        /** MapIn */
+        MapIn: {
+            /**
+             * Datastream
+             * @default
+             */
+            datastream: string;
+            /**
+             * Factor
+             * @default 1
+             */
+            factor: number;
+            /**
+             * Observed Property
+             * @default
+             */
+            observed_property: string;
+            /**
+             * Shift
+             * @default 0
+             */
+            shift: number;
+            /**
+             * Unit
+             * @default
+             */
+            unit: string;
+            /**
+             * Whole Site
+             * @default false
+             */
+            whole_site: boolean;
+        };
+        /** MappingOut */
+        MappingOut: {
+            /** Code */
+            code: string;
+            /** Datastream */
+            datastream: string;
+            /** Factor */
+            factor: number;
+            /** Id */
+            id: number;
+            /** Observed Property */
+            observed_property: string;
+            /** Protocol */
+            protocol: string;
+            /** Shift */
+            shift: number;
+            /** Unit */
+            unit: string;
+        };
         /** MeOut */
         MeOut: {
             /** Bounds */
@@ -1412,6 +1555,36 @@ export interface components {
             from_ms: number;
             /** Levels */
             levels: number[][];
+        };
+        /** UnmappedOut */
+        UnmappedOut: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+            /** Device */
+            device: string;
+            /** First At Ms */
+            first_at_ms: number;
+            /** Id */
+            id: number;
+            /** Last At Ms */
+            last_at_ms: number;
+            /** Last Value */
+            last_value: number | null;
+            /** Protocol */
+            protocol: string;
+            /** Site */
+            site: string;
+            /** Unit */
+            unit: string;
+        };
+        /** UnmappedPage */
+        UnmappedPage: {
+            /** Items */
+            items: components["schemas"]["UnmappedOut"][];
+            /** Next */
+            next: string | null;
         };
         /** UnshelveIn */
         UnshelveIn: {
@@ -1724,6 +1897,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadingsOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_devices_send_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
                 };
             };
         };
@@ -2064,6 +2263,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StatusOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_devices_list_unmapped: {
+        parameters: {
+            query?: {
+                protocol?: string;
+                site?: string;
+                q?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnmappedPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_devices_map_unmapped: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MapIn"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingOut"];
                 };
             };
         };
