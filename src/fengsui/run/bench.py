@@ -29,6 +29,7 @@ BENCHES = (
     "frames",
     "recovery",
     "sta",
+    "connections",
 )
 LONG = ("soak", "sustained")  # by name only: they say nothing in seconds
 
