@@ -1,117 +1,103 @@
-"""``fengsui simulate``: devices that are not there, for trials: they speak their protocol over real sockets."""
+"""``fengsui simulate``: the device's side of a protocol, good or wrong in a named way."""
 
 import argparse
 import asyncio
-import math
+import signal
 import sys
+from dataclasses import replace
+from pathlib import Path
 
-from fengsui.run import child, settings
+from fengsui.run import simulate_camera
+from fengsui.run.conform import address
+from fengsui.sense.simulators import line
+from fengsui.sense.simulators.device import BadSimulation, Kind, Options, Wave, faults_text, read_table
+from fengsui.sense.simulators.kinds import KINDS
 
-HELP = "a device that is not there: gb28181, a camera with real pictures"
+HELP = "simulated devices of a field protocol, for trying the platform and the conformance kit"
+MOST_DEVICES = 10_000
+CAMERA = "gb28181"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    camera = kinds.add_parser(
-        "gb28181", help="a camera or recorder: registers, reports, and sends pictures when called"
-    )
-    camera.add_argument("code", help="its 20 digits, as added by fengsui video add")
-    camera.add_argument("--password", required=True)
-    camera.add_argument(
-        "--channels", type=int, default=1, help="cameras in its catalogue (default %(default)s)"
-    )
-    camera.add_argument("--host", default="127.0.0.1", help="of the platform (default %(default)s)")
-    camera.add_argument("--port", type=int, default=0, help="of the platform; by default FENGSUI_SIP_PORT")
-    camera.add_argument("--transport", choices=("udp", "tcp"), default="udp")
-    camera.add_argument("--codec", choices=("h264", "h265"), default="h264")
-    camera.add_argument("--size", default="640x360", help="of the picture (default %(default)s)")
-    camera.add_argument("--fps", type=int, default=15)
-    camera.add_argument("--version", choices=("2016", "2022"), default="2016", help="of the standard")
-    camera.add_argument(
-        "--alarm-every", type=float, default=0, metavar="S", help="send an alarm every so many seconds"
-    )
-    camera.add_argument(
-        "--move", action="store_true", help="send positions of a vehicle that drives in a circle"
-    )
-    camera.add_argument("--longitude", type=float, default=111.29)
-    camera.add_argument("--latitude", type=float, default=30.69)
+    protocols = parser.add_subparsers(dest="protocol", required=True)
+    for name, kind in KINDS.items():
+        one = protocols.add_parser(
+            name,
+            help=f"devices of {kind.codec.standard}",
+            epilog="faults:\n" + "\n".join(faults_text(kind.faults)),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if kind.listens:
+            one.add_argument("--listen", required=True, metavar="HOST:PORT", help="wait to be called")
+        else:
+            one.add_argument("--dial", required=True, metavar="HOST:PORT", help="the platform to call")
+        one.add_argument("--count", type=int, default=1, metavar="N", help="so many devices (default 1)")
+        one.add_argument("--identity", default="", help="of a single device (default: made from its number)")
+        one.add_argument("--password", default="", help="(default: the example of the standard)")
+        one.add_argument("--period", type=float, default=30, metavar="S", help="between reports (default 30)")
+        one.add_argument(
+            "--resend", type=float, default=10, metavar="S", help="until sent again (default 10)"
+        )
+        one.add_argument("--values", type=Path, metavar="CSV", help="columns named by the protocol's codes")
+        one.add_argument("--fault", default="", choices=["", *kind.faults], metavar="NAME", help="see below")
+    simulate_camera.add_arguments(protocols.add_parser(CAMERA, help=simulate_camera.HELP))
 
 
 def run(args: argparse.Namespace) -> int:
-    width, _, height = args.size.partition("x")
-    if not (width.isdigit() and height.isdigit() and 32 <= int(width) <= 3840 and 32 <= int(height) <= 2160):
-        print("fengsui simulate: --size is WIDTHxHEIGHT, such as 640x360", file=sys.stderr)
-        return 2
-    if not 1 <= args.channels <= 999 or not 1 <= args.fps <= 60:
-        print("fengsui simulate: 1 to 999 channels, 1 to 60 frames a second", file=sys.stderr)
-        return 2
-    return asyncio.run(_camera(args, int(width) // 2 * 2, int(height) // 2 * 2))
-
-
-async def _camera(args: argparse.Namespace, width: int, height: int) -> int:
-    from fengsui.sense.gateways.gb28181.camera import Nature, NotLetIn, SimulatedCamera
-    from fengsui.sense.gateways.gb28181.transport import NoAnswer
-
-    begin = f"{args.code[:8]}001320{args.code[-3:]}"  # no two devices have the same channels
-    channels = tuple(
-        (f"{begin}{number:03d}", f"模拟摄像机 {number}") for number in range(1, args.channels + 1)
-    )
-    nature = Nature(
-        args.code, args.password, settings.value("FENGSUI_SIP_SERVER"), settings.value("FENGSUI_SIP_DOMAIN"), channels,
-        args.transport, args.codec, width, height, args.fps,
-        keepalive_s=settings.number("FENGSUI_SIP_KEEPALIVE_S"), version={"2016": "2.0", "2022": "3.0"}[args.version],
-        longitude=args.longitude, latitude=args.latitude,
-    )  # fmt: skip
-    camera = SimulatedCamera(nature, args.host, args.port or settings.number("FENGSUI_SIP_PORT"))
-    stopping = asyncio.Event()
-    child.on_stop_signals(stopping)
+    if args.protocol == CAMERA:
+        return simulate_camera.run(args)
+    kind = KINDS[args.protocol]
+    listens = kind.listens
     try:
-        await camera.start("0.0.0.0" if args.host != "127.0.0.1" else "127.0.0.1")  # noqa: S104
-    except (NotLetIn, NoAnswer, OSError) as error:
-        print(f"fengsui simulate: not registered: {error}", file=sys.stderr)
-        await camera.signalling.close()
-        return 1
-    print(f"{args.code} is registered with {args.channels} cameras; Ctrl-C ends it", flush=True)
-    working = (
-        [asyncio.create_task(_alarms(camera, channels, args.alarm_every))] if args.alarm_every > 0 else []
-    )
-    if args.move:
-        working.append(asyncio.create_task(_drive(camera, args.longitude, args.latitude)))
-    await stopping.wait()
-    for task in working:
-        task.cancel()
-    await asyncio.gather(*working, return_exceptions=True)
-    await camera.close()
-    print(f"{camera.frames_sent} frames in {camera.packets_sent} packets were sent", flush=True)
+        host, port = address(args.listen if listens else args.dial)
+        if not 1 <= args.count <= MOST_DEVICES or (args.identity and args.count > 1):
+            raise ValueError(f"--count is 1 to {MOST_DEVICES}, and 1 with --identity")
+        if args.period <= 0 or args.resend <= 0:
+            raise ValueError("--period and --resend are more than 0")
+        options = Options(
+            identity=args.identity,
+            period_s=args.period,
+            resend_s=args.resend,
+            fault=args.fault,
+            values=read_table(args.values) if args.values else Wave(),
+        )
+    except (ValueError, BadSimulation, OSError) as error:
+        print(f"fengsui simulate: {error}", file=sys.stderr)
+        return 2
+    if args.password:
+        options = replace(options, password=args.password)
+    return asyncio.run(_run(kind, options, args.count, host, port))
+
+
+async def _run(kind: Kind, options: Options, count: int, host: str, port: int) -> int:
+    """Until Ctrl-C.  Devices that listen take one port each, from the given one on."""
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    tasks: list[asyncio.Task[None]] = []
+    servers: list[asyncio.Server] = []
+    try:
+        for number in range(1, count + 1):
+            values = (
+                replace(options.values, phase=number * 0.37)
+                if isinstance(options.values, Wave)
+                else options.values
+            )
+            device = kind.make(replace(options, number=number, values=values))
+            if kind.listens:
+                server = await line.listen(device, kind.codec, host, port + number - 1 if port else 0)
+                servers.append(server)
+                print(f"listening on {host}:{server.sockets[0].getsockname()[1]}", flush=True)
+            else:
+                tasks.append(asyncio.create_task(line.dial(device, kind.codec, host, port)))
+        await stop.wait()
+    except OSError as error:
+        print(f"fengsui simulate: {error}", file=sys.stderr)
+        return 3
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for server in servers:
+            server.close()
     return 0
-
-
-async def _alarms(camera, channels, every_s: float) -> None:  # type: ignore[no-untyped-def]
-    from fengsui.sense.gateways.gb28181.transport import NoAnswer
-
-    number = 0
-    while True:
-        await asyncio.sleep(every_s)
-        try:
-            await camera.alarm(channels[number % len(channels)][0])
-        except NoAnswer as error:
-            print(f"fengsui simulate: {error}", file=sys.stderr)
-        number += 1
-
-
-async def _drive(camera, longitude: float, latitude: float) -> None:  # type: ignore[no-untyped-def]
-    """Positions of a vehicle on a circle of 500 m at 36 km/h, every 5 s."""
-    from fengsui.sense.gateways.gb28181.transport import NoAnswer
-
-    radius_m, step_m, angle = 500.0, 50.0, 0.0
-    while True:
-        angle += step_m / radius_m
-        north, east = radius_m * math.sin(angle), radius_m * math.cos(angle)
-        try:
-            await camera.position(
-                longitude + east / (111_320 * math.cos(math.radians(latitude))), latitude + north / 110_540, 36,
-                (-math.degrees(angle)) % 360,
-            )  # fmt: skip
-        except NoAnswer as error:
-            print(f"fengsui simulate: {error}", file=sys.stderr)
-        await asyncio.sleep(5)

@@ -14,7 +14,6 @@ from fengsui.warn.engine import RuleRow
 
 NOW = 1_772_323_200_000
 STREAMS = np.arange(4, dtype=np.int32)
-NOBODY = np.zeros(0, np.int64), np.zeros(0, np.float64)
 
 number32 = st.one_of(st.integers(-3, 6), st.sampled_from([-(2**31), 2**31 - 1]))
 number64 = st.one_of(
@@ -88,7 +87,7 @@ def test_whatever_comes_between_good_messages_they_are_stored_and_judged_once(ba
     assert partition.take(arrived) == [], "what comes again is passed over"
 
     epoch = partition.close_epoch()
-    settled = settle(epoch, lambda _datastream, _time: NOBODY)
+    settled = settle(epoch, lambda ids, _time: (np.zeros(len(ids), bool), np.full(len(ids), np.nan)))
     good = list(epoch.names).index("good")
     stored = settled.rows.take(settled.rows.source == good)
     kept = sorted(zip(stored.datastream.tolist(), stored.time_ms.tolist(), strict=True))
