@@ -30,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--out", type=Path, metavar="FILE", help="the report (default: PROTOCOL-report.json)"
         )
+        one.add_argument("--no-pdf", action="store_true", help="only the JSON")
+        one.add_argument(
+            "--fonts", type=Path, action="append", default=[], metavar="FOLDER", help="for the PDF"
+        )
         one.add_argument("--note", default="", help="the operator's note, kept in the report")
         one.add_argument(
             "--identity", default="", help="the device's identity (default: what it calls itself)"
@@ -58,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = verbs.add_parser("verify", help="check the signature of a report")
     check.add_argument("report", type=Path)
     check.add_argument("--key", type=Path, metavar="PEM", help="the public key that must have signed")
+    paper = verbs.add_parser("pdf", help="make the PDF of a report, beside it")
+    paper.add_argument("report", type=Path)
+    paper.add_argument(
+        "--fonts", type=Path, action="append", default=[], metavar="FOLDER", help="with a Chinese font"
+    )
     verbs.add_parser("key", help="print this installation's public key, in PEM form")
 
 
@@ -70,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.verb == "verify":
             return _verify(args)
+        if args.verb == "pdf":
+            return 0 if _paper(args.report, args.report.read_bytes(), args.fonts) else 1
         key = reports.own_key(settings.home() / "secrets" / KEY)
         if args.verb == "key":
             print(reports.public_pem(key.public_key()), end="")
@@ -152,7 +163,10 @@ async def _test(
     )
     path = args.out or Path(f"{script.codec.name}-report.json")
     try:
-        _write(path, reports.sign(report, key))
+        data = reports.sign(report, key)
+        _write(path, data)
+        if not args.no_pdf:
+            _paper(path, data, args.fonts)
     except OSError as error:
         print(f"fengsui conform: the report cannot be written: {error}", file=sys.stderr)
         return 3
@@ -164,6 +178,20 @@ async def _test(
 def _tell(result: Result) -> None:
     reasons = "; ".join(str(one) for one in result.reasons)
     print(f"{result.verdict:<15} {result.case.id:<32} {result.case.title}  {reasons}".rstrip(), flush=True)
+
+
+def _paper(path: Path, data: bytes, fonts: list[Path]) -> bool:
+    """The PDF beside the JSON.  Raises BadReport, OSError; says what is missing when it cannot be made."""
+    from fengsui.sense.conform import pdf
+
+    report, signature, _ = reports.verify(data)
+    try:
+        _write(path.with_suffix(".pdf"), pdf.make(report, signature, fonts))
+    except pdf.NoFont as error:
+        print(f"fengsui conform: no PDF: {error}; then: fengsui conform pdf {path}", file=sys.stderr)
+        return False
+    print(path.with_suffix(".pdf"))
+    return True
 
 
 def _write(path: Path, data: bytes) -> None:
