@@ -97,6 +97,7 @@ def test_a_command_to_a_device_that_is_not_there_is_answered_and_audited(world, 
     assert open_as(world.users["viewer"]).post(path, body, content_type="application/json").status_code == 403
     done = open_as(world.users["commander"]).post(path, body, content_type="application/json")
     assert (done.status_code, done.json()["outcome"]) == (200, "not_connected")
-    asked, came = Entry.objects.filter(action__startswith="device.command").order_by("id")
+    refused, asked, came = Entry.objects.filter(action__startswith="device.command").order_by("id")
+    assert (refused.action, refused.ok) == ("device.command", False)  # the viewer's
     assert (asked.action, asked.detail["command"]) == ("device.command", "poll")
     assert (came.action, came.ok, came.detail["outcome"]) == ("device.commanded", False, "not_connected")

@@ -139,10 +139,13 @@ def bench(seconds: float) -> list[Figure]:
 
             uvloop.run(measured())
         finally:
-            for role in reversed(roles):
+            for role in reversed(roles):  # the gateway before what it needs to stop in good order
                 role.terminate()
-            for role in roles:
-                role.wait(30)
+                try:
+                    role.wait(60)
+                except subprocess.TimeoutExpired:
+                    role.kill()
+                    role.wait()
     latency = sorted(fleet.latency) or [float("nan")]
     ms = [1000 * latency[int(q * (len(latency) - 1))] for q in (0.5, 0.99, 1.0)]
     note = "" if devices == DEVICES else f"not {DEVICES:,}: ulimit -n is {_files()}"
