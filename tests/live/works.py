@@ -182,16 +182,22 @@ def told(made: Scratch) -> bool:
         return bool(connection.execute(waiting).fetchone()[0])
 
 
+def lost(made: Scratch, devices: Devices) -> dict[str, int]:
+    """By site, how many messages with a yes are not in history."""
+    in_history = stored(made)
+    missing = {s.site: len(set(s.accepted) - in_history[s.site]) for s in devices.senders}
+    return {site: number for site, number in missing.items() if number}
+
+
 def check(made: Scratch, devices: Devices, least: int = 50) -> None:
     """After devices have stopped: nothing with a yes is lost, nothing is doubled, the ledger balances."""
     wait_until(lambda: drained(made), 90, f"the bus is empty and every role is up: {made.roles()}")
-    in_history = stored(made)
     for sender in devices.senders:
         assert len(sender.accepted) >= least, f"{sender.site} was hardly heard"
-        lost = set(sender.accepted) - in_history[sender.site]
-        assert not lost, (
-            f"{sender.site}: {len(lost)} of {len(sender.accepted)} acknowledged messages are lost"
-        )
+    # an MQTT publish that was confirmed may still wait for the gateway, where the bus role does not count it
+    wait_until(
+        lambda: not lost(made, devices), 60, lambda: f"acknowledged messages lost: {lost(made, devices)}"
+    )
     wait_until(lambda: told(made), 90, "the worker has handled every event")
     check_alarms(made)
     wait_until(lambda: made.run("ledger", "--deep").returncode == 0, 60, "the ledger balances")
