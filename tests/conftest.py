@@ -35,12 +35,12 @@ _started: list[tuple[subprocess.Popen, int]] = []
 _home: Path | None = None
 
 
-def wait_until(condition, seconds: float = 20, what: str = "a condition") -> None:
-    """Poll ``condition`` until it is true; fail with ``what`` at the deadline."""
+def wait_until(condition, seconds: float = 20, what="a condition") -> None:
+    """Poll ``condition`` until it is true; fail with ``what`` (words, or what gives them) at the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}")
+            pytest.fail(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
