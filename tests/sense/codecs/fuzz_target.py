@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of one codec: ``python fuzz_target.py PROTOCOL [options of libFuzzer] [folder of frames]``.
 
-A program of its own: Atheris instruments what it imports, and ends the process at the first input that breaks a promise.
+A program of its own: Atheris instruments what it imports, and ends at the first input that breaks a promise.
 """
 
 import sys
@@ -10,7 +10,7 @@ import atheris
 with atheris.instrument_imports(include=["fengsui.sense.codecs"]):
     from fengsui.sense.codecs.registry import CODECS
 
-from tests.sense.codecs import contract  # noqa: E402
+from tests.sense.codecs import contract
 
 BOUND = 1 << 17  # bytes that a codec may hold back, whatever comes
 
