@@ -31,6 +31,12 @@ BENCHES = (
     "sta",
     "connections",
 )
+HEAD = """# Benchmarks
+
+The last figures of each bench: `make bench` measures all but the long ones (`soak`, `sustained`),
+`fengsui bench NAME --write docs/benchmarks.md` one. Medians, with the extremes beside them. The machine is shared:
+two figures of different days that differ by less than a factor of two are equal.
+"""
 LONG = ("soak", "sustained")  # by name only: they say nothing in seconds
 
 
@@ -56,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         figures = {name: [f.as_dict() for f in found] for name, found in results.items()}
         print(json.dumps({"machine": machine(), "figures": figures}, ensure_ascii=False, indent=1))
     if args.write:
-        args.write.write_text(page(results))
+        before = args.write.read_text() if args.write.exists() else ""
+        args.write.write_text(page(results, before))
     return 0
 
 
@@ -81,26 +88,34 @@ def machine() -> dict[str, Any]:
     }
 
 
-def page(results: dict[str, list[Figure]]) -> str:
-    """``docs/benchmarks.md``: the last figures with machine and date."""
-    on = machine()
-    out = [
-        "# Benchmarks",
-        "",
-        f"Measured with `make bench` on {on['date']}: {on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB,",
-        f"{on['system']}, Python {on['python']}. Medians, with the extremes beside them. The machine is shared:",
-        "two figures of different days that differ by less than a factor of two are equal.",
-        "",
-    ]
-    for name, figures in results.items():
-        out += [f"## {name}", "", _module(name).ABOUT.capitalize() + ".", ""]
-        out += ["| figure | median | low – high | unit | |", "|---|---|---|---|---|"]
-        out += [
-            f"| {f.name} | {_text(f.value)} | {_text(f.low)} – {_text(f.high)} | {f.unit} | {f.note} |"
-            for f in figures
-        ]
-        out.append("")
+def page(results: dict[str, list[Figure]], before: str = "") -> str:
+    """``docs/benchmarks.md``: the last figures of each bench with machine and date; ``before`` has the others'."""
+    sections = {part.split("\n", 1)[0].strip(): part for part in before.split("\n## ")[1:]}
+    sections |= {name: _section(name, figures) for name, figures in results.items()}
+    order = [name for name in (*BENCHES, *LONG) if name in sections]
+    out = [HEAD, *(f"## {sections[name].strip()}\n" for name in order)]
     return "\n".join(out)
+
+
+def _section(name: str, figures: list[Figure]) -> str:
+    on = machine()
+    return "\n".join(
+        [
+            name,
+            "",
+            f"{_module(name).ABOUT.capitalize()}.",
+            "",
+            f"{on['date']}: {on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}, "
+            f"Python {on['python']}.",
+            "",
+            "| figure | median | low – high | unit | |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {f.name} | {_text(f.value)} | {_text(f.low)} – {_text(f.high)} | {f.unit} | {f.note} |"
+                for f in figures
+            ),
+        ]
+    )
 
 
 def _lines(figures: list[Figure]) -> list[str]:
