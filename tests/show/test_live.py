@@ -4,12 +4,13 @@ import asyncio
 import json
 import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
 import uvicorn
 from django.contrib.sessions.backends.db import SessionStore
+from nats.js import JetStreamContext
 
 from fengsui.people.orgs.models import Membership
 from fengsui.show.live import hub as hubs
@@ -177,6 +178,40 @@ def test_a_cut_is_resumed_where_it_was_and_nothing_is_missed(server, world, sess
             async with listening(server, cookies, last=last) as reader:
                 assert reader.hello["id"] == last  # a second cut, right now, would lose nothing either
                 assert [json.loads((await reader.next())["data"])["n"] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+    run(scene())
+
+
+def test_a_word_of_the_bus_that_is_older_than_the_news_is_no_other_stream(
+    server, world, session, nats_url, monkeypatch
+):
+    """What is read while the bus is asked how far it is must not look like a stream that began anew."""
+    cookies = session(world.officer)
+    asked, ask = [], JetStreamContext.stream_info
+
+    async def slow(self, name, *more, **named):
+        said = await ask(self, name, *more, **named)
+        if name == bus.LIVE and len(asked) < 2:
+            asked.append(said.state.last_seq)
+            await asyncio.to_thread(
+                wait_until, lambda: hubs.hub().seq > said.state.last_seq, 20, "news overtake it"
+            )
+        return said
+
+    async def scene():
+        async with publisher(nats_url) as client, listening(server, cookies) as reader:
+            said, heard = [str(await say(client, world.plant_org.path))], [await reader.next(20)]
+            monkeypatch.setattr(JetStreamContext, "stream_info", slow)
+            while len(asked) < 2:
+                said.append(str(await say(client, world.plant_org.path)))
+                heard.append(await reader.next(20))
+            with suppress(TimeoutError):
+                heard.append(
+                    await reader.next(2 * hubs.CHECK_S)
+                )  # a reader that began anew would say all of it again
+            assert [(event["event"], event["id"]) for event in heard] == [
+                ("alarm", number) for number in said
+            ]
 
     run(scene())
 

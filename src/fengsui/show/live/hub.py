@@ -183,8 +183,9 @@ class Hub:
 
         while True:
             try:
+                known = self.seq  # by now: what is read while the answer is under way is not in it
                 state = (await js.stream_info(LIVE)).state
-                if state.last_seq < self.seq:  # another stream under the same name: old ids mean nothing
+                if state.last_seq < known:  # another stream under the same name: old ids mean nothing
                     self.events.clear()
                     self.seq, reader_is_late = state.first_seq - 1 if state.messages else state.last_seq, True
                 else:
