@@ -15,6 +15,7 @@ from typing import Any
 from fengsui.run import settings
 
 KEPT_BYTES = 256 << 20  # of free memory
+THREADS = ("engine", "desk", "write", "commit", "loader", "keeper")  # of a partition, see ``role``
 HANGS_AFTER_MS = 10_000  # without a word within a transaction
 HELP = "readings from the bus: check, alarm, store"
 
@@ -52,14 +53,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _connections_for(partitions: int) -> None:
-    """Each of a partition's five threads may hold a connection to the database.
+    """Each of a partition's threads may hold a connection to the database.
 
     A process that hangs in the middle of a transaction must not keep its rows locked: whoever takes over needs them.
     """
     options: dict[str, Any] = settings.DATABASES["default"]["OPTIONS"]  # type: ignore[assignment]
     options["options"] = f"-c idle_in_transaction_session_timeout={HANGS_AFTER_MS}"
     pool = options["pool"]
-    pool["max_size"] = pool["max_size"] + 5 * (partitions - 1)
+    pool["max_size"] = pool["max_size"] + len(THREADS) * (partitions - 1)
 
 
 def _leave_stuck_threads(code: int) -> None:

@@ -27,7 +27,7 @@ from fengsui.govern.quarantine import spans
 from fengsui.run import child, memory, room, settings
 from fengsui.run.metrics import exchange
 from fengsui.run.metrics import roles as metrics
-from fengsui.run.pipeline import configuration, gather
+from fengsui.run.pipeline import THREADS, configuration, gather
 from fengsui.run.pipeline.commit import Committer, Pending
 from fengsui.run.pipeline.configuration import Configuration
 from fengsui.run.pipeline.hot import Hot
@@ -101,10 +101,7 @@ class Role:
         self.looker = room.looker(self.catalogue.folder, settings.states_folder(), self.home)
         self.lock = claims.Lock(number)
         self.waiting_for = ""
-        self._threads = {
-            name: ThreadPoolExecutor(1, f"pipeline-{name}")
-            for name in ("engine", "desk", "write", "commit", "loader", "keeper")
-        }
+        self._threads = {name: ThreadPoolExecutor(1, f"pipeline-{name}") for name in THREADS}
         self._exit = contextlib.AsyncExitStack()
         self._events: asyncio.Queue[list[EventRow]] = asyncio.Queue()
         self._some_recorded = asyncio.Event()

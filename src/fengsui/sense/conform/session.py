@@ -6,7 +6,6 @@ case it floods fails.
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -25,6 +24,7 @@ from fengsui.sense.conform.case import (
     Waits,
     Withhold,
 )
+from fengsui.stores import clock
 
 Verdict = Literal["pass", "fail", "not_applicable", "not_run"]
 
@@ -76,7 +76,7 @@ class _NotApplicable(_Failed):
 
 
 def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.now_ms()
 
 
 class Session:
