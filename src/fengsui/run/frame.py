@@ -86,9 +86,6 @@ def _one(codec: Codec, data: bytes, as_json: bool) -> int:
             print(_json(told))
     else:
         for frame in cut.frames:
-            if codec.explain is None:
-                print(json.dumps(codec.describe(frame), ensure_ascii=False, indent=2))
-                continue
             _print(codec.explain(frame))
             if frame.departures:
                 print(f"departs from {codec.standard}: {', '.join(frame.departures)}")

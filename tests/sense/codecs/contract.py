@@ -5,6 +5,7 @@ A codec's test module calls each of these with its own frames and its own bytes 
 
 import itertools
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def any_cut_gives_the_same_frames(codec: Codec, stream: bytes, cuts: list[int]) 
     whole = codec.feed(stream, ended=True)
     frames, _, _ = feed_in_pieces(codec, stream, cuts)
     assert frames == whole.frames
+    assert [frame.raw for frame in frames] == [frame.raw for frame in whole.frames]
 
 
 def noise_never_costs_the_frame(codec: Codec, noise: bytes, frame: bytes, cuts: list[int]) -> None:
@@ -47,6 +49,7 @@ def every_byte_is_kept(codec: Codec, stream: bytes, skipped: bytes = b"") -> Non
     cut = codec.feed(stream, ended=True)
     frames, refused = [one.raw for one in cut.frames], [one.data for one in cut.refused]
 
+    @cache
     def laid_out(at: int, frame: int, refusal: int) -> bool:
         """Whether the rest of the stream is the rest of the frames and refusals, each in their order."""
         if at == len(stream):

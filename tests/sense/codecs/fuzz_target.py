@@ -1,6 +1,7 @@
 """Coverage-guided fuzzing of one codec: ``python fuzz_target.py PROTOCOL [options of libFuzzer] [folder of frames]``.
 
-A program of its own: Atheris instruments what it imports, and ends at the first input that breaks a promise.
+A program of its own: Atheris instruments what it imports, and ends the process at the first input that breaks a
+promise.
 """
 
 import sys

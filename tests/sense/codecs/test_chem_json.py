@@ -12,8 +12,8 @@ from fengsui.sense.codecs.chem_json import (
     Columns,
     Record,
     Seal,
+    describe,
     encode,
-    explain,
     feed,
     readings,
     rows,
@@ -143,7 +143,7 @@ def test_a_record_without_an_end_is_given_up():
 def test_each_refusal_has_its_reason_and_the_bytes(data, reason):
     found, refused, _ = feed(data)
     assert found == []
-    assert [(bad.reason, bad.data) for bad in refused] == [(reason, data[:-2])]
+    assert [(bad.reason, bad.data) for bad in refused] == [(reason, data)]
 
 
 def test_rows_become_readings_by_named_columns():
@@ -182,7 +182,7 @@ def test_open_rows_with_the_end_in_them_cannot_be_written():
 
 def test_a_record_explained_is_json_sealed_or_open():
     (record,), _, _ = feed(encode(RECORD, ROWS, SEAL))
-    sealed, opened = explain(record), explain(record, SEAL)
+    sealed, opened = describe(record), describe(record, SEAL)
     assert (sealed["reason"], sealed["sealed"]) == ("no key", record.data)
     assert opened["rows"] == ROWS
     assert json.loads(json.dumps([sealed, opened])) == [sealed, opened]

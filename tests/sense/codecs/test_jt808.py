@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fengsui.base.units import TABLE
-from fengsui.sense.codecs.jt808.frame import FLAG, MAX_SEGMENT, Frame, encode, feed, split, xor
+from fengsui.sense.codecs.jt808.explain import describe
+from fengsui.sense.codecs.jt808.frame import FLAG, MAX_REST, MAX_SEGMENT, Frame, encode, feed, split, xor
 from fengsui.sense.codecs.jt808.location import (
     ALARM,
     ITEMS,
@@ -21,7 +22,7 @@ from fengsui.sense.codecs.jt808.message import MESSAGES, answer, body, decode
 from fengsui.sense.codecs.jt808.message import encode as encode_message
 from fengsui.sense.codecs.jt808.parameters import PARAMETERS
 from fengsui.sense.codecs.jt808.parts import MAX_OPEN, Parts
-from fengsui.sense.codecs.jt808.readings import UNITS, explain, flags, readings
+from fengsui.sense.codecs.jt808.readings import UNITS, flags, readings
 from tests.sense.codecs.streams import cut, fed
 
 SAMPLE_2013 = bytes.fromhex(
@@ -81,7 +82,7 @@ def test_any_cut_of_the_stream_gives_the_same_frames(sent, places):
     found, refused, rest = fed(feed, cut(stream, places))
     assert found == sent
     assert refused == []
-    assert rest == FLAG
+    assert rest == b""
 
 
 @given(
@@ -110,10 +111,11 @@ def test_arbitrary_bytes_never_raise_and_never_pile_up(pieces):
 def test_a_frame_without_an_end_is_given_up_and_the_next_is_read():
     endless = FLAG + b"x" * 5000
     found, refused, rest = feed(endless)
-    assert (found, rest) == ([], b"")
+    assert (found, len(rest)) == ([], MAX_REST)
     assert [bad.reason for bad in refused] == ["no end"]
-    found, _, _ = feed(rest + SAMPLE_2013)
+    found, more, _ = feed(rest + SAMPLE_2013)
     assert len(found) == 1
+    assert b"".join(bad.data for bad in (*refused, *more)) == endless
 
 
 @given(st.integers(0, 0xFFFF), st.binary(max_size=300), st.booleans())
@@ -150,7 +152,7 @@ def test_each_refusal_has_its_reason_and_the_bytes(reason):
         "checksum": good[:-2] + bytes([good[-2] ^ 1]) + FLAG,
         "length": FLAG + longer + bytes([xor(longer)]) + FLAG,
     }[reason]
-    found, refused, _ = feed(bad)
+    found, refused, _ = feed(bad, ended=True)
     assert found == []
     assert [(r.reason, r.data, r.code) for r in refused] == [(reason, bad, "sense.bad_frame")]
 
@@ -553,11 +555,11 @@ def test_a_batch_gives_the_readings_of_each_of_its_reports():
 
 def test_a_frame_explained_is_json():
     for sample in (SAMPLE_2013, SAMPLE_2019):
-        said = explain(feed(sample)[0][0])
+        said = describe(feed(sample)[0][0])
         assert json.loads(json.dumps(said)) == said
         assert said["message_id"] == "0x0200"
-    assert explain(feed(SAMPLE_2019)[0][0])["fields"]["time"] == "2024-01-15T00:30:00Z"
-    part = explain(split(LONG, 600)[1])
+    assert describe(feed(SAMPLE_2019)[0][0])["fields"]["time"] == "2024-01-15T00:30:00Z"
+    part = describe(split(LONG, 600)[1])
     assert (part["total"], part["index"], part["notes"]) == (5, 2, ["part 2 of 5"])
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fengsui.sense.codecs.modbus.explain import describe
 from fengsui.sense.codecs.modbus.framing import (
     LONGEST_ASCII,
     LONGEST_RTU,
@@ -15,7 +16,6 @@ from fengsui.sense.codecs.modbus.framing import (
     Frame,
     crc16,
     encode,
-    explain,
     feed_ascii,
     feed_rtu,
     feed_tcp,
@@ -94,7 +94,7 @@ def test_the_frames_of_the_other_project_say_what_it_says(sample):
     said = {name: v for name, v in expected["pdu"].items() if name != "function"}
     assert {name: frame.pdu.fields[name] for name in said} == said
     assert encode(frame) == data
-    explained = explain(frame)
+    explained = describe(frame)
     assert json.loads(json.dumps(explained)) == explained
     assert explained["function"] == expected["pdu"]["function"]
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs.sparkplug.explain import describe
 from fengsui.sense.codecs.sparkplug.payload import (
     MAX_BYTES,
     NUMBERS,
@@ -18,7 +19,6 @@ from fengsui.sense.codecs.sparkplug.payload import (
     Template,
     decode,
     encode,
-    explain,
     feed,
     number,
     typed,
@@ -505,14 +505,14 @@ def test_a_payload_explained_is_json_with_its_tables():
         Metric("b", datatype="Bytes", value=b"\xff"),
         Metric("n", datatype="Int8", is_null=True),
     )
-    (payload,), refused, rest = feed(encode(Payload(metrics, T0, 3)))
+    (payload,), refused, rest = feed(encode(Payload(metrics, T0, 3)), ended=True)
     assert (refused, rest) == ([], b"")
-    said = explain(payload)
+    said = describe(payload)
     assert json.loads(json.dumps(said)) == said
     assert said["metrics"][0]["value"] == {"columns": ["a"], "types": ["Int8"], "rows": [[-1]]}
     assert said["metrics"][2:] == [
         {"name": "b", "datatype": "Bytes", "value": "ff"},
         {"name": "n", "datatype": "Int8", "is_null": True, "value": None},
     ]
-    assert feed(b"") == ([], [], b"")
-    assert [bad.reason for bad in feed(b"\x0f")[1]] == ["protobuf"]
+    assert feed(b"", ended=True) == ([], [], b"")
+    assert [bad.reason for bad in feed(b"\x0f", ended=True)[1]] == ["protobuf"]

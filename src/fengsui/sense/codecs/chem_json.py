@@ -10,8 +10,9 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -19,7 +20,9 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs.frame import Codec, Cut, Row, Term
 from fengsui.sense.codecs.measured import Measured, plain
+from fengsui.sense.codecs.rows import Rows
 
 END = b"@@"
 MAX_RECORD = 2 * 1024 * 1024
@@ -58,6 +61,11 @@ class Record:
     district_code: str
     data: Any
     more: Mapping[str, Any] = field(default_factory=dict)
+    raw: bytes = field(default=b"", compare=False, repr=False)
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        return () if isinstance(self.data, str) else ("not_sealed",)
 
     @property
     def service(self) -> str:
@@ -110,25 +118,42 @@ class Seal:
         return unpadder.update(padded) + unpadder.finalize()
 
 
-def feed(buffer: bytes) -> tuple[list[Record], list[BadFrame], bytes]:
-    """Cut every whole record off ``buffer``; return records, refusals and the unread rest.  Never raises."""
+def feed(buffer: bytes, ended: bool = False) -> Cut:
+    """Cut every whole record off ``buffer``.  Never raises; blanks between records are nobody's loss."""
     records: list[Record] = []
     refused: list[BadFrame] = []
-    *whole, rest = buffer.split(END)
-    for segment in whole:
-        if not segment.strip(BLANK):
-            continue
-        found, start = _record(segment)
-        if segment[:start].strip(BLANK):
-            refused.append(BadFrame("noise", segment[:start]))
-        if isinstance(found, Record):
-            records.append(found)
+    at = 0
+    while (end := buffer.find(END, at)) >= 0:
+        segment, after = buffer[at:end], end + len(END)
+        if segment.strip(BLANK):
+            found, start = _record(segment)
+            if segment[:start].strip(BLANK):
+                refused.append(BadFrame("noise", segment[:start], "bytes that begin no record"))
+            if isinstance(found, Record):
+                records.append(replace(found, raw=buffer[at + start : after]))
+            else:
+                refused.append(BadFrame(found, buffer[at:after], _REASONS[found]))
         else:
-            refused.append(BadFrame(found, segment))
+            refused.append(BadFrame("noise", buffer[at:after], "an end mark that ends no record"))
+        at = after
+    rest = buffer[at:]
+    if ended:
+        if rest.strip(BLANK):
+            refused.append(BadFrame("cut", rest, "the record does not end in @@"))
+        return Cut(records, refused, b"")
     if len(rest) > MAX_RECORD:
-        refused.append(BadFrame("too long", rest[:1000]))
-        rest = rest[-1:] if rest.endswith(b"@") else b""
-    return records, refused, rest
+        keep = 1 if rest.endswith(b"@") else 0
+        refused.append(BadFrame("too long", rest[: len(rest) - keep], _REASONS["too long"]))
+        rest = rest[len(rest) - keep :]
+    return Cut(records, refused, rest)
+
+
+_REASONS = {
+    "too long": f"more than {MAX_RECORD} bytes and no @@",
+    "json": "what stands before @@ is no JSON",
+    "utf-8": "the text is not UTF-8",
+    "envelope": "serviceId or data is missing",
+}
 
 
 def rows(record: Record, seal: Seal | None) -> list[dict[str, Any]] | BadFrame:
@@ -201,7 +226,7 @@ def readings(table: Iterable[Mapping[str, Any]], columns: Columns) -> tuple[list
     return found, refused
 
 
-def explain(record: Record, seal: Seal | None = None) -> dict[str, Any]:
+def describe(record: Record, seal: Seal | None = None) -> dict[str, Any]:
     """An envelope, and its rows when they can be opened, as plain JSON values."""
     opened = rows(record, seal)
     return {
@@ -216,7 +241,68 @@ def explain(record: Record, seal: Seal | None = None) -> dict[str, Any]:
             if isinstance(opened, BadFrame)
             else {"rows": plain(opened)}
         ),
+        "departures": list(record.departures),
     }
+
+
+_NAMES = {
+    "appId": Term("应用标识", "application"),
+    "serviceId": Term("服务标识（数据表）", "service, the table"),
+    "dataId": Term("数据标识", "data id"),
+    "districtCode": Term("行政区划代码", "district"),
+    "data": Term("数据", "data"),
+}
+_SERVICES = {
+    "sensors": "传感器",
+    "gas_leak_points": "气体泄漏点",
+    "equipment_media": "设备介质",
+    "out_of_service_history": "停用记录",
+    "daily_commitments": "每日安全承诺",
+    "commitment_work_permits": "承诺中的特殊作业",
+    "unit_run_states": "装置运行状态",
+    "regional_alarms": "区域报警",
+    "warning_results_query": "预警结果查询",
+    "warning_feedback": "预警反馈",
+}
+
+
+def explain(record: Record) -> list[Row]:
+    """The members of the envelope as they stand in it, each with the comma behind it."""
+    laid = Rows(record.raw)
+    text = record.raw.decode("utf-8")
+    at = _BLANKS.match(text, text.index("{") + 1).end()  # type: ignore[union-attr]
+    laid.add(len(text[:at].encode()), Term("开始", "begin"), "{")
+    while text[at] == '"':
+        key, after = _DECODER.raw_decode(text, at)
+        colon = _BLANKS.match(text, after).end()  # type: ignore[union-attr]
+        start = _BLANKS.match(text, colon + 1).end()  # type: ignore[union-attr]
+        value, end = _DECODER.raw_decode(text, start)
+        end = _COMMA.match(text, end).end()  # type: ignore[union-attr]
+        laid.add(
+            len(text[at:end].encode()),
+            _NAMES.get(key, Term(key or "空", key or "empty")),
+            _said_of(key, value),
+        )
+        at = end
+    laid.add(len(text[at:-2].encode()), Term("结束", "end"), "}")
+    laid.add(2, Term("结束符", "end mark"), "@@")
+    return laid.rows
+
+
+_DECODER = json.JSONDecoder()
+_BLANKS, _COMMA = re.compile(r"[ \t\r\n]*"), re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
+
+
+def _said_of(key: str, value: Any) -> Term | str:
+    if key == "serviceId" and value in SERVICES:
+        name = SERVICES[value]
+        return Term(f"{value} {_SERVICES[name]}", f"{value} {name}")
+    if key == "data":
+        if isinstance(value, list):
+            return Term(f"{len(value)} 行，未加密", f"{len(value)} rows, not sealed")
+        if isinstance(value, str) and value.lstrip()[:1] not in ("[", "{"):
+            return Term(f"已加密，{len(value)} 个字符", f"sealed, {len(value)} characters")
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def time_ms(value: object) -> int | None:
@@ -286,3 +372,13 @@ def _of(said: dict[str, Any]) -> Record:
 
 def _said(value: object) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+CODEC = Codec(
+    name="chem-json",
+    standard="(provincial)",
+    title=Term("危险化学品监测加密 JSON", "sealed JSON of hazardous chemicals"),
+    feed=feed,
+    describe=describe,
+    explain=explain,
+)

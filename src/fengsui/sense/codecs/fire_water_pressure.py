@@ -6,14 +6,18 @@ low and high · present value · time 4 (UTC seconds of the newest record) · re
 The CRC is Modbus's over everything before it, high byte first; the other order is taken too, and named.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs import scan
+from fengsui.sense.codecs.frame import Codec, Cut, Row, Term
 from fengsui.sense.codecs.measured import Measured, milliseconds, plain
 from fengsui.sense.codecs.modbus.framing import crc16
+from fengsui.sense.codecs.rows import Rows
 
 HEADER, TAIL = b"\xa5\x5a", b"\x55\xaa"
 MOST_RECORDS = 600  # the vendor's own limit
@@ -38,48 +42,55 @@ ALARM = {
 }
 SUPPLY = {0: "battery_and_external", 1: "battery_only", 2: "external_only", 3: "reserved"}
 
+_MARK = re.compile(re.escape(HEADER))
+_MARK_BEGUN = re.compile(rb"\xa5\Z")
 _HEAD = struct.Struct(">2sBH12sBbHHBB")
 _TIME = struct.Struct(">I")
+
+
+_ALARMS = {
+    "low": "低压",
+    "high": "高压",
+    "battery": "电池电量低",
+    "sensor_fault": "传感器故障",
+    "hardware_fault": "硬件故障",
+    "second_sensor_low": "第二路低限",
+    "second_sensor_high": "第二路高限",
+    "third_sensor": "第三路报警",
+}
+_SUPPLIES = {
+    "battery_and_external": "电池和外接电源",
+    "battery_only": "电池",
+    "external_only": "外接电源",
+    "reserved": "保留",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One report as sent; ``decode`` reads it."""
 
-    data: bytes
-    crc_low_first: bool = False
+    raw: bytes
+
+    @property
+    def crc_low_first(self) -> bool:
+        computed = _crc(self.raw)
+        return self.raw[-4:-2] == computed.to_bytes(2, "little") != computed.to_bytes(2, "big")
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        return ("crc_low_byte_first",) if self.crc_low_first else ()
 
 
-def feed(buffer: bytes) -> tuple[list[Frame], list[BadFrame], bytes]:
-    """Cut every whole frame off ``buffer``; return frames, refusals and the unread rest.  Never raises.
+class _Head(NamedTuple):
+    size: int
 
-    A false header costs nothing: what follows is searched for frames while its own end is awaited.
-    """
-    frames: list[Frame] = []
-    refused: list[BadFrame] = []
-    at = 0
-    while (start := buffer.find(HEADER, at)) >= 0:
-        if start > at:
-            refused.append(BadFrame("noise", buffer[at:start]))
-        at = start
-        end, reason = _end(buffer, start)
-        if end and not reason:
-            data = buffer[start:end]
-            frames.append(Frame(data, data[-4:-2] != _crc(data).to_bytes(2, "big")))
-            at = end
-        elif reason:
-            refused.append(BadFrame(reason, buffer[start : end or start + 5]))
-            at = start + 2
-        elif (inner := _whole_inside(buffer, start)) >= 0:
-            refused.append(BadFrame("no end", buffer[start:inner]))
-            at = inner
-        else:
-            return frames, refused, buffer[start:]
-    rest = buffer[at:]
-    keep = 1 if rest.endswith(HEADER[:1]) else 0
-    if len(rest) > keep:
-        refused.append(BadFrame("noise", rest[: len(rest) - keep]))
-    return frames, refused, rest[len(rest) - keep :]
+
+def feed(buffer: bytes, ended: bool = False) -> Cut:
+    """Cut every whole frame off ``buffer``.  Never raises."""
+    return scan.cut(
+        buffer, ended, mark=_MARK, begun=_MARK_BEGUN, head=_head, fits=_fits, frame=_frame, refusal=_refusal
+    )
 
 
 def decode(frame: Frame) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def decode(frame: Frame) -> dict[str, Any]:
     ``alarm_low``, ``alarm_high``, ``value`` and ``records`` in ``unit``; of a type that is not known they are plain
     counts when the frame has the length of one 16-bit value, otherwise everything is under ``payload``.
     """
-    data = frame.data
+    data = frame.raw
     _, command, length, device, battery, signal, interval, count, kind, alarm = _HEAD.unpack_from(data)
     body = data[_HEAD.size : -4]
     fields: dict[str, Any] = {
@@ -143,9 +154,59 @@ def readings(frame: Frame) -> list[Measured]:
     return found
 
 
-def explain(frame: Frame) -> dict[str, Any]:
+def describe(frame: Frame) -> dict[str, Any]:
     """The fields of one frame as plain JSON values."""
-    return plain(decode(frame))
+    return {**plain(decode(frame)), "departures": list(frame.departures)}
+
+
+def explain(frame: Frame) -> list[Row]:
+    """Every field of a frame, also of one that was refused."""
+    fields, rows = plain(decode(frame)), Rows(frame.raw)
+    supply, unit = fields["supply"], fields.get("unit", "")
+    rows.add(2, Term("帧头", "header"), "A5 5A")
+    rows.add(1, Term("命令", "command"), _or(fields["command"], {UPLOAD: Term("上报数据", "upload")}))
+    rows.add(2, Term("帧长度", "length of the frame"), str(fields["length"]))
+    rows.add(12, Term("设备编号", "device id"), fields["device"])
+    charge, outside = fields["battery_percent"], fields["externally_powered"]
+    rows.add(
+        1,
+        Term("电池电量", "battery"),
+        Term(
+            f"{charge} %，{_SUPPLIES[supply]}{'，外接供电' if outside else ''}",
+            f"{charge} %, {supply}{', powered from outside' if outside else ''}",
+        ),
+    )
+    rows.add(1, Term("信号强度", "signal"), f"{fields['signal_dbm']} dBm")
+    rows.add(2, Term("采集间隔", "interval"), f"{fields['interval_s']} s")
+    rows.add(2, Term("记录条数", "records"), str(fields["record_count"]))
+    rows.add(1, Term("数据类型", "type"), f"{fields['type']} {unit}".strip())
+    alarms = fields["alarm_set"]
+    said = Term("、".join(_ALARMS[one] for one in alarms), ", ".join(alarms))
+    rows.add(1, Term("报警标志", "alarm"), said if alarms else Term("无", "none"))
+    if "payload" in fields:
+        rows.add(rows.left - 4, Term("数据", "data"), Term("格式未知", "of a form that is not known"))
+    else:
+        rows.add(2, Term("低压报警值", "low limit"), f"{fields['alarm_low']} {unit}")
+        rows.add(2, Term("高压报警值", "high limit"), f"{fields['alarm_high']} {unit}")
+        rows.add(2, Term("当前值", "present value"), f"{fields['value']} {unit}")
+        rows.add(4, Term("时间", "time of the newest record"), fields["time"])
+        for n, (at, value) in enumerate(zip(fields["record_times"], fields["records"], strict=True), 1):
+            rows.add(2, Term(f"记录 {n}", f"record {n}"), f"{value} {unit} {at}")
+    computed = f"{_crc(frame.raw):04X}"
+    fits = (
+        Term("正确", "fits")
+        if _checks(frame.raw)
+        else Term(f"不符，应为 {computed}", f"wrong, should be {computed}")
+    )
+    if frame.crc_low_first:
+        fits = Term("正确，低字节在前", "fits, low byte first")
+    rows.add(2, Term("CRC 校验", "CRC"), fits)
+    rows.add(2, Term("帧尾", "tail"), "55 AA")
+    return rows.rows
+
+
+def _or(number: int, known: dict[int, Term]) -> Term | str:
+    return known.get(number, str(number))
 
 
 def encode(
@@ -180,32 +241,33 @@ def encode(
     return head + body + _crc(head + body + b"\0\0\0\0").to_bytes(2, "big") + TAIL
 
 
-def _end(buffer: bytes, start: int) -> tuple[int, str]:
-    """Where the frame at ``start`` ends, and why it is none; (0, "") when more bytes are needed."""
-    if len(buffer) < start + 5:
-        return 0, ""
-    length = buffer[start + 3] << 8 | buffer[start + 4]
-    if not SHORTEST <= length <= LONGEST:
-        return 0, "length"
-    end = start + length
-    if len(buffer) < end:
-        return 0, ""
-    data = buffer[start:end]
-    if data[-2:] != TAIL:
-        return end, "tail"
-    crc = _crc(data)
-    if int.from_bytes(data[-4:-2], "big") != crc and int.from_bytes(data[-4:-2], "little") != crc:
-        return end, "checksum"
-    return end, ""
+def _head(buffer: bytes, at: int) -> _Head | None:
+    if len(buffer) < at + 5:
+        return None
+    length = buffer[at + 3] << 8 | buffer[at + 4]
+    return _Head(length if SHORTEST <= length <= LONGEST else 0)
 
 
-def _whole_inside(buffer: bytes, start: int) -> int:
-    """Where the first whole frame after ``start`` begins, -1 if there is none."""
-    while (start := buffer.find(HEADER, start + 2)) >= 0:
-        end, reason = _end(buffer, start)
-        if end and not reason:
-            return start
-    return -1
+def _fits(buffer: bytes, at: int, head: _Head) -> bool:
+    data = buffer[at : at + head.size]
+    return len(data) == head.size and data.endswith(TAIL) and _checks(data)
+
+
+def _checks(data: bytes) -> bool:
+    return _crc(data) in (int.from_bytes(data[-4:-2], "big"), int.from_bytes(data[-4:-2], "little"))
+
+
+def _frame(raw: bytes, head: _Head) -> Frame:
+    return Frame(raw)
+
+
+def _refusal(raw: bytes, span: bytes, head: _Head) -> BadFrame:
+    if len(raw) < head.size:
+        return BadFrame("cut", raw, "the frame ends before its length says", {"declared_length": head.size})
+    if not raw.endswith(TAIL):
+        return BadFrame("tail", raw, "the frame does not end in 55 AA", {}, Frame(raw))
+    facts = {"crc": raw[-4:-2].hex().upper(), "crc_computed": f"{_crc(raw):04X}"}
+    return BadFrame("checksum", raw, "the CRC does not fit", facts, Frame(raw))
 
 
 def _crc(data: bytes) -> int:
@@ -214,3 +276,14 @@ def _crc(data: bytes) -> int:
 
 def _scaled(count: int, step: float) -> float | int:
     return count if step == 1 else round(count * step, 4)
+
+
+CODEC = Codec(
+    name="fire-water-pressure",
+    standard="(vendor)",
+    title=Term("消防水压终端", "fire-water pressure terminal"),
+    feed=feed,
+    describe=describe,
+    explain=explain,
+    measured=readings,
+)

@@ -79,7 +79,7 @@ class Codec:
               that no more bytes will come (closed, a datagram, or silent for longer than a frame takes): then a
               frame that is not whole is refused with the reason ``cut``, and the rest is empty.
     describe  frame → dict that JSON can hold, keyed by the standard's own field names.
-    explain   frame → rows for a person.  None: a person is shown what ``describe`` says.
+    explain   frame → rows for a person.
     measured  frame → what it measured, by the codes of the protocol.
     part_of   frame → its place among the packets of a message, or None.  None for protocols that never split.
     join      all frames of a message in order → one frame of the same kind, for ``describe`` and ``explain``.
@@ -91,27 +91,11 @@ class Codec:
     title: Term
     feed: Callable[..., Cut]
     describe: Callable[[Any], dict[str, Any]]
-    explain: Callable[[Any], list[Row]] | None = None
+    explain: Callable[[Any], list[Row]]
     measured: Callable[[Any], list[Measured]] = no_readings
     part_of: Callable[[Any], Part | None] | None = None
     join: Callable[[list[Any]], Any] | None = None
     pieces: Mapping[str, Callable[[bytes], dict[str, Any]]] = field(default_factory=dict, hash=False)
-
-
-def ending(
-    feed: Callable[[bytes], tuple[list[Any], list[BadFrame], bytes]], idle: bytes = b""
-) -> Callable[..., Cut]:
-    """``feed`` of a ``Codec`` out of one that does not know of an end.  ``idle``: a rest in which nothing has begun."""
-
-    def cut(buffer: bytes, ended: bool = False) -> Cut:
-        frames, refused, rest = feed(buffer)
-        if ended:
-            if rest not in (b"", idle):
-                refused = [*refused, BadFrame("cut", rest)]
-            rest = b""
-        return Cut(frames, refused, rest)
-
-    return cut
 
 
 def describe_refusal(codec: Codec, refused: BadFrame) -> dict[str, Any]:
@@ -128,6 +112,6 @@ def describe_refusal(codec: Codec, refused: BadFrame) -> dict[str, Any]:
 
 def explain_refusal(codec: Codec, refused: BadFrame) -> list[Row]:
     """The rows of a refused frame, as far as it could be read."""
-    if refused.seen is not None and codec.explain is not None:
+    if refused.seen is not None:
         return codec.explain(refused.seen)
     return [Row(0, refused.data, Term("不可识别", "not readable"), str(refused))]

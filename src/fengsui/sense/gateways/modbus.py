@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from fengsui.base.errors import BadFrame
-from fengsui.sense.codecs.modbus.framing import Fed, Frame, Framing, encode, feed_ascii, feed_rtu, feed_tcp
+from fengsui.sense.codecs.frame import Cut
+from fengsui.sense.codecs.modbus.framing import Frame, Framing, encode, feed_ascii, feed_rtu, feed_tcp
 from fengsui.sense.codecs.modbus.pdu import Pdu, Side
 from fengsui.sense.codecs.modbus.points import Point, Read, by_code, plan, values
 from fengsui.stores import clock
@@ -26,7 +27,7 @@ CONNECT_PAUSE_S = (1.0, 60.0)  # after the first failed connection, and at most
 READ_BYTES = 4096
 NOISE_BYTES = 64 * 1024  # bytes that are no answer, for one request
 
-_FEED: Mapping[Framing, Callable[[bytes, Side | None], Fed]] = {
+_FEED: Mapping[Framing, Callable[[bytes, Side | None], Cut]] = {
     "tcp": feed_tcp,
     "rtu": feed_rtu,
     "ascii": feed_ascii,

@@ -2,7 +2,8 @@
 
 ``frame`` cuts frames and writes them · ``message`` reads and writes bodies, from the tables in ``terminal``,
 ``platform``, ``areas``, ``parameters``, ``video`` and ``safety`` · ``location`` is the position report ·
-``parts`` joins subpackages · ``readings`` what a message measured, and a frame explained.
+``parts`` joins subpackages · ``readings`` what a message measured · ``explain`` a frame for people, in the
+``words`` of the standard.
 
 Docs: docs/protocols/jt808.md.
 """

@@ -9,7 +9,7 @@ gives the names of what it says, under ``<name>_set`` or ``<name>_meaning``; the
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Fields = dict[str, Any]
 LOCAL = timedelta(hours=8)  # every time on the wire is Beijing time (JT/T 808, table of types)
@@ -44,6 +44,48 @@ class Reader:
     def rest(self) -> bytes:
         return self.take(self.left())
 
+    def inner(self, size: int) -> "Reader":
+        """A reader of the next ``size`` bytes alone."""
+        return Reader(self.take(size), self.is_2019)
+
+    def tell(self, name: str, kind: "Kind | None", at: int, value: Any) -> None:
+        """That a field has been read from ``at`` on.  Nothing is done with it here: see ``Tracer``."""
+
+    def forget(self) -> None:
+        """That what this reader told is not so: its bytes are kept unread."""
+
+
+class Span(NamedTuple):
+    """A field, and the bytes of the body that it stands in; fields inside it have spans of their own."""
+
+    name: str
+    kind: "Kind | None"
+    start: int
+    end: int
+    value: Any
+
+
+class Tracer(Reader):
+    """A reader that keeps where every field stood, for ``explain``; ``base`` is where its bytes stand in the body."""
+
+    __slots__ = ("base", "mark", "spans")
+
+    def __init__(self, data: bytes, is_2019: bool, base: int = 0, spans: list[Span] | None = None) -> None:
+        super().__init__(data, is_2019)
+        self.base = base
+        self.spans: list[Span] = [] if spans is None else spans
+        self.mark = len(self.spans)
+
+    def inner(self, size: int) -> "Reader":
+        base = self.base + self.at
+        return Tracer(self.take(size), self.is_2019, base, self.spans)
+
+    def tell(self, name: str, kind: "Kind | None", at: int, value: Any) -> None:
+        self.spans.append(Span(name, kind, self.base + at, self.base + self.at, value))
+
+    def forget(self) -> None:
+        del self.spans[self.mark :]
+
 
 class Kind(Protocol):
     """How one field is read and written.  ``above`` holds the fields of this layout read before it."""
@@ -60,11 +102,13 @@ def read(layout: Layout, reader: Reader, into: Fields | None = None) -> Fields:
     """The fields of ``layout``.  Raises Short; ``into`` then keeps what was read before the end."""
     fields: Fields = {} if into is None else into
     for name, kind in layout:
+        at = reader.at
         value = kind.read(reader, fields)
         if value is ABSENT:
             continue
         fields[name] = value
         inner = kind.kind if isinstance(kind, When | IfLeft) else kind
+        reader.tell(name, inner, at, value)
         if isinstance(inner, Bits):
             fields[f"{name}_set"] = inner.names_of(value)
         elif isinstance(inner, Choice):
@@ -210,8 +254,7 @@ class Counted:
         self.unit, self.kind = unit, kind or Text()
 
     def read(self, reader: Reader, above: Fields) -> Any:
-        inner = Reader(reader.take(reader.number(self.unit)), reader.is_2019)
-        return self.kind.read(inner, above)
+        return self.kind.read(reader.inner(reader.number(self.unit)), above)
 
     def write(self, value: Any, above: Fields, is_2019: bool) -> bytes:
         data = self.kind.write(value, above, is_2019)
@@ -288,20 +331,20 @@ class Many:
         items: list[Any] = []
         expected = reader.number(self.count) if self.count else None
         while reader.left() and (expected is None or len(items) < expected):
-            if not self.each:
-                items.append(self.kind.read(reader, above))
-                continue
-            items.append(self._one(reader, above))
+            at = reader.at
+            items.append(self._one(reader, above) if self.each else self.kind.read(reader, above))
+            reader.tell(str(len(items)), self.kind, at, items[-1])
         if expected is not None and len(items) < expected:
             raise Short
         return items
 
     def _one(self, reader: Reader, above: Fields) -> Any:
         size = reader.number(self.each)
-        inner = Reader(reader.take(min(size, reader.left())), reader.is_2019)
+        inner = reader.inner(min(size, reader.left()))
         try:
             return self.kind.read(inner, above)
         except Short:
+            inner.forget()
             return {"unread": inner.data}
 
     def write(self, value: Any, above: Fields, is_2019: bool) -> bytes:

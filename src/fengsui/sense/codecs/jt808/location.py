@@ -26,6 +26,7 @@ from fengsui.sense.codecs.jt808.layout import (
     Reader,
     Scaled,
     Short,
+    Tracer,
     instant,
     read,
     write,
@@ -121,7 +122,20 @@ PLACE = {0: "none", 1: "circle", 2: "rectangle", 3: "polygon", 4: "section"}
 _alarm, _status = Bits(4, ALARM), Bits(4, STATUS)
 _BASE = struct.Struct(">IIIIhHH6s")
 BASE_SIZE = _BASE.size  # 28
-_SOUTH, _WEST, _HALF_CIRCLE = 1 << 2, 1 << 3, 180.0
+_SOUTH, _WEST = 1 << 2, 1 << 3
+
+
+# where the fields stand in the 28 bytes, for people; ``read_location`` reads them
+_LAYOUT: Layout = (
+    ("alarm", _alarm),
+    ("status", _status),
+    ("latitude", Scaled(4, 1e-6, 6)),
+    ("longitude", Scaled(4, 1e-6, 6)),
+    ("altitude_m", WORD),
+    ("speed_km_h", Scaled(2, 0.1, 1)),
+    ("direction_deg", WORD),
+    ("time", Instant()),
+)
 
 
 def read_location(data: bytes, is_2019: bool) -> Fields:
@@ -149,6 +163,22 @@ def read_location(data: bytes, is_2019: bool) -> Fields:
     if len(data) > BASE_SIZE:
         fields["additional"] = read_items(data[BASE_SIZE:], is_2019)
     return fields
+
+
+def _trace(reader: Tracer, fields: Fields) -> None:
+    """Tell where the ``fields`` of a position report stand, and its items."""
+    for name, kind in _LAYOUT:
+        at = reader.at
+        kind.read(reader, fields)
+        reader.tell(name, kind, at, fields[name])
+    items: Fields = {}
+    for number, start, data, end in _places(reader.data[BASE_SIZE:]):
+        reader.at = BASE_SIZE + data
+        inner, before = reader.inner(end - data), set(items)
+        _read_item(items, number, inner)
+        (name,) = [name for name in items if name not in before and not name.endswith("_set")]
+        how = ITEMS[number].kind if number in ITEMS and not name.startswith("item_0x") else None
+        reader.tell(name, how, BASE_SIZE + start, items[name])
 
 
 def write_location(fields: Mapping[str, Any], is_2019: bool) -> bytes:
@@ -179,8 +209,11 @@ class Location:
         self.size = size
 
     def read(self, reader: Reader, above: Fields) -> Fields:
-        data = reader.rest() if self.size is None else reader.take(self.size)
-        return read_location(data, reader.is_2019)
+        inner = reader.inner(reader.left() if self.size is None else self.size)
+        fields = read_location(inner.data, reader.is_2019)
+        if isinstance(inner, Tracer):
+            _trace(inner, fields)
+        return fields
 
     def write(self, value: Any, above: Fields, is_2019: bool) -> bytes:
         data = write_location(value or {}, is_2019)
@@ -215,7 +248,7 @@ def read_items(data: bytes, is_2019: bool) -> Fields:
             if bits is not None:
                 items[f"{name}_set"] = bits.names_of(value) if value else []
         else:
-            _read_item(items, number, body, is_2019)
+            _read_item(items, number, Reader(body, is_2019))
         at = end
     return items
 
@@ -242,10 +275,9 @@ def write_items(items: Mapping[str, Any], is_2019: bool) -> bytes:
 _Span = tuple[int, int, int]  # the item's id, where its data begins, where it ends
 
 
-def _read_item(items: Fields, number: int, data: bytes, is_2019: bool) -> None:
-    item = ITEMS.get(number)
+def _read_item(items: Fields, number: int, reader: Reader) -> None:
+    item, data = ITEMS.get(number), reader.data
     if item is not None and (not item.sizes or len(data) in item.sizes):
-        reader = Reader(data, is_2019)
         try:
             value = item.kind.read(reader, items)
         except Short:
@@ -256,6 +288,7 @@ def _read_item(items: Fields, number: int, data: bytes, is_2019: bool) -> None:
             if isinstance(item.kind, Bits):
                 items[f"{name}_set"] = item.kind.names_of(value)
             return
+    reader.forget()
     items[_free(items, f"item_0x{number:02x}")] = data
 
 
@@ -269,6 +302,24 @@ def _free(items: Fields, name: str) -> str:
     return f"{name}_{n}"
 
 
+def _places(data: bytes) -> list[tuple[int, int, int, int]]:
+    """Every item as ``read_items`` finds it: its id, where it begins, where its data begins, where it ends."""
+    found: list[tuple[int, int, int, int]] = []
+    at = 0
+    while at < len(data):
+        if data[at] == 0 or at + 2 > len(data) or (end := at + 2 + data[at + 1]) > len(data):
+            spans = _wide(data)
+            if spans is not None:
+                starts = [0, *(end for _, _, end in spans)]
+                found = [
+                    (n, begin, start, end) for begin, (n, start, end) in zip(starts, spans, strict=False)
+                ]
+            break
+        found.append((data[at], at, at + 2, end))
+        at = end
+    return found
+
+
 def _read_wide(data: bytes, at: int, items: Fields, is_2019: bool) -> Fields:
     """Items of which one is not id 1, length 1, data: found by the search, or kept from ``at`` on."""
     spans = _wide(data)
@@ -277,7 +328,7 @@ def _read_wide(data: bytes, at: int, items: Fields, is_2019: bool) -> Fields:
         return items
     found: Fields = {}
     for number, start, end in spans:
-        _read_item(found, number, data[start:end], is_2019)
+        _read_item(found, number, Reader(data[start:end], is_2019))
     return found
 
 

@@ -6,13 +6,13 @@ one.  Nothing is dropped: bytes after a form, and what is left of a body that en
 that makes no sense is under ``body``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fengsui.sense.codecs.jt808.frame import ENCRYPTION, Frame, split
 from fengsui.sense.codecs.jt808.frame import encode as encode_frame
-from fengsui.sense.codecs.jt808.layout import Fields, Form, Reader, Short, read, write
+from fengsui.sense.codecs.jt808.layout import Fields, Form, Reader, Short, Span, Tracer, read, write
 from fengsui.sense.codecs.jt808.location import BASE_SIZE, read_location
 from fengsui.sense.codecs.jt808.platform import PLATFORM
 from fengsui.sense.codecs.jt808.terminal import RESULT, TERMINAL
@@ -38,15 +38,27 @@ def decode(frame: Frame) -> Message:
     name, forms = MESSAGES.get(frame.message_id, (_range(frame.message_id), ()))
     if frame.total:
         part = f"part {frame.index} of {frame.total}"
-        return Message(frame.message_id, name, {"part": frame.body}, (*frame.notes, part))
+        return Message(frame.message_id, name, {"part": frame.body}, (*frame.departures, part))
     if frame.encryption:
         how = ENCRYPTION.get(frame.encryption, "reserved")
-        return Message(frame.message_id, name, {"encrypted": frame.body}, (*frame.notes, f"encrypted: {how}"))
+        return Message(
+            frame.message_id, name, {"encrypted": frame.body}, (*frame.departures, f"encrypted: {how}")
+        )
     # by far the most frequent: no search for its form
     if frame.message_id == LOCATION and len(frame.body) >= BASE_SIZE:
-        return Message(LOCATION, name, read_location(frame.body, frame.is_2019), frame.notes)
-    fields, note = _read(forms, frame)
-    return Message(frame.message_id, name, fields, (*frame.notes, note) if note else frame.notes)
+        return Message(LOCATION, name, read_location(frame.body, frame.is_2019), frame.departures)
+    fields, note, _ = _read(forms, frame)
+    return Message(frame.message_id, name, fields, (*frame.departures, note) if note else frame.departures)
+
+
+def spans(frame: Frame) -> list[Span]:
+    """Where every field of the message stands in the body; none of a part or of what is encrypted or not known."""
+    _, forms = MESSAGES.get(frame.message_id, ("", ()))
+    if frame.total or frame.encryption or not forms:
+        return []
+    reader = _read(forms, frame, Tracer)[2]
+    assert isinstance(reader, Tracer), "the reader that was asked for"
+    return reader.spans
 
 
 def body(message_id: int, fields: Mapping[str, Any], is_2019: bool = False) -> bytes:
@@ -88,14 +100,16 @@ def _ordered(forms: tuple[Form, ...], is_2019: bool) -> list[Form]:
     return own + [form for form in forms if form.is_2019 not in (None, is_2019)]
 
 
-def _read(forms: tuple[Form, ...], frame: Frame) -> tuple[Fields, str]:
-    """The fields of a body, and what is odd about it."""
+def _read(
+    forms: tuple[Form, ...], frame: Frame, reader_of: Callable[[bytes, bool], Reader] = Reader
+) -> tuple[Fields, str, Reader]:
+    """The fields of a body, what is odd about it, and the reader that has read them."""
     if not forms:
-        return {"body": frame.body}, "message not known"
+        return {"body": frame.body}, "message not known", Reader(b"", frame.is_2019)
     ordered = _ordered(forms, frame.is_2019)
-    longer: Fields | None = None
+    longer: tuple[Fields, Reader] | None = None
     for form in ordered:
-        reader = Reader(frame.body, frame.is_2019)
+        reader = reader_of(frame.body, frame.is_2019)
         try:
             fields = read(form.layout, reader)
         except Short:
@@ -104,24 +118,26 @@ def _read(forms: tuple[Form, ...], frame: Frame) -> tuple[Fields, str]:
             continue
         if not reader.left():
             is_other = form.is_2019 is not None and form.is_2019 != frame.is_2019
-            return fields, "the body has the form of the other year" if is_other else ""
-        longer = longer or {**fields, "rest": reader.rest()}
+            return fields, "the body has the form of the other year" if is_other else "", reader
+        longer = longer or (fields, reader)
     if longer is not None:
-        return longer, f"{len(longer['rest'])} bytes more than the standard has"
-    return _beginning(ordered[0], frame)
+        fields, reader = longer
+        rest = reader.rest()
+        return {**fields, "rest": rest}, f"{len(rest)} bytes more than the standard has", reader
+    return _beginning(ordered[0], frame, reader_of(frame.body, frame.is_2019))
 
 
-def _beginning(form: Form, frame: Frame) -> tuple[Fields, str]:
+def _beginning(form: Form, frame: Frame, reader: Reader) -> tuple[Fields, str, Reader]:
     """What can be read of a body that ends too early, the rest of it under ``rest``."""
     fields: Fields = {}
-    reader = Reader(frame.body, frame.is_2019)
     for name, kind in form.layout:
         at = reader.at
         try:
             read(((name, kind),), reader, fields)
         except Short:
-            return {**fields, "rest": frame.body[at:]}, f"the body ends within {name}"
-    return {"body": frame.body}, "the body makes no sense in any form of the standard"
+            return {**fields, "rest": frame.body[at:]}, f"the body ends within {name}", reader
+    reader.forget()
+    return {"body": frame.body}, "the body makes no sense in any form of the standard", reader
 
 
 def _range(message_id: int) -> str:

@@ -36,9 +36,10 @@ class Parameters:
         for _ in range(count):
             if not reader.left():
                 raise Short
-            number, data = reader.number(4), reader.take(reader.number(1))
-            name, value = _value(number, data, reader.is_2019)
+            at, number = reader.at, reader.number(4)
+            name, value = _value(number, reader.inner(reader.number(1)))
             found[name] = value
+            reader.tell(name, PARAMETERS.get(number, ("", None))[1], at, value)
             if isinstance(kind := PARAMETERS.get(number, ("", None))[1], Bits) and isinstance(value, int):
                 found[f"{name}_set"] = kind.names_of(value)
         return found
@@ -59,14 +60,16 @@ def number_of(name: str) -> int:
     return _NUMBERS[name]
 
 
-def _value(number: int, data: bytes, is_2019: bool) -> tuple[str, Any]:
+def _value(number: int, reader: Reader) -> tuple[str, Any]:
     name, kind = PARAMETERS.get(number, (f"parameter_0x{number:04x}", Raw()))
-    reader = Reader(data, is_2019)
     try:
         value = kind.read(reader, {})
     except Short:
-        return name, data
-    return (name, data) if reader.left() else (name, value)
+        value = None
+    if value is None or reader.left():
+        reader.forget()
+        return name, reader.data
+    return name, value
 
 
 def _write(name: str, value: Any, is_2019: bool) -> bytes:
@@ -119,7 +122,12 @@ class _ChannelTable:
 
     def read(self, reader: Reader, above: Fields) -> Fields:
         counts = {name: reader.number(1) for name in ("audio_and_video", "audio", "video")}
-        return {**counts, "channels": [self._each.read(reader, above) for _ in range(sum(counts.values()))]}
+        channels = []
+        for n in range(sum(counts.values())):
+            at = reader.at
+            channels.append(self._each.read(reader, above))
+            reader.tell(str(n + 1), self._each, at, channels[-1])
+        return {**counts, "channels": channels}
 
     def write(self, value: Any, above: Fields, is_2019: bool) -> bytes:
         counts = bytes(value.get(name, 0) for name in ("audio_and_video", "audio", "video"))
@@ -137,7 +145,9 @@ class _Settings:
         for name, size in self.fields:
             if reader.left() < size:
                 break
+            at = reader.at
             found[name] = reader.number(size)
+            reader.tell(name, None, at, found[name])
         if reader.left():
             found["rest"] = reader.rest()
         return found

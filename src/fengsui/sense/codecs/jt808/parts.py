@@ -6,11 +6,38 @@ Pure: time is an argument.  Bounded: what stays incomplete too long, or is too m
 from dataclasses import dataclass, field, replace
 
 from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs.frame import Part
 from fengsui.sense.codecs.jt808.frame import Frame
 
 PATIENCE_MS = 120_000  # how long a message may stay incomplete
 MAX_BYTES = 8 * 1024 * 1024  # of all incomplete messages together: a picture has tens of kilobytes
 MAX_OPEN = 64
+
+
+def part_of(frame: Frame) -> Part | None:
+    """Its place among the subpackages of a message, by the serial of the first; None where it is whole."""
+    if not 1 <= frame.index <= frame.total:
+        return None
+    key = (frame.phone, frame.message_id, _first_serial(frame), frame.total)
+    return Part(key, frame.index, frame.total)
+
+
+def join(frames: list[Frame]) -> Frame:
+    """The subpackages of one message, in order, as one frame with the serial of the first."""
+    return replace(
+        frames[0],
+        serial=_first_serial(frames[0]),
+        body=b"".join(frame.body for frame in frames),
+        total=0,
+        index=0,
+        departures=tuple(dict.fromkeys(word for frame in frames for word in frame.departures)),
+        raw=b"".join(frame.raw for frame in frames),
+        packets=tuple(frames),
+    )
+
+
+def _first_serial(frame: Frame) -> int:
+    return (frame.serial - frame.index + 1) & 0xFFFF
 
 
 @dataclass(slots=True)
@@ -89,8 +116,7 @@ class Parts:
 
         A part sent again may carry a new serial; it joins the one open message that lacks it.
         """
-        first_serial = (frame.serial - frame.index + 1) & 0xFFFF
-        key = (frame.phone, frame.message_id, first_serial, frame.total)
+        key = (frame.phone, frame.message_id, _first_serial(frame), frame.total)
         if key in self._open:
             return key
         lacking = [

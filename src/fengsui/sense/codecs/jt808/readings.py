@@ -1,13 +1,12 @@
 """What a JT/T 808 message measured: positions, speeds and items that are one number; apart, alarm and status bits."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from fengsui.sense.codecs.jt808.frame import ENCRYPTION, Frame
+from fengsui.sense.codecs.jt808.frame import Frame
 from fengsui.sense.codecs.jt808.layout import Fields
 from fengsui.sense.codecs.jt808.location import ALARM, STATUS
 from fengsui.sense.codecs.jt808.message import decode
-from fengsui.sense.codecs.measured import Measured, milliseconds, plain
+from fengsui.sense.codecs.measured import Measured, milliseconds
 
 UNITS = {
     "altitude_m": "m",
@@ -47,24 +46,6 @@ def flags(frame: Frame) -> list[Measured]:
         for report in _reports(frame, fields)
         for word, bit, name in _FLAGS
     ]
-
-
-def explain(frame: Frame) -> dict[str, Any]:
-    """Header and fields of one frame as plain JSON values."""
-    message = decode(frame)
-    said: dict[str, Any] = {
-        "message_id": f"0x{frame.message_id:04X}",
-        "name": message.name,
-        "properties": frame.properties,
-        "version": 2019 if frame.is_2019 else 2013,
-        "protocol_version": frame.protocol,
-        "phone": frame.phone,
-        "serial": frame.serial,
-        "encryption": ENCRYPTION.get(frame.encryption, "reserved"),
-    }
-    if frame.total:
-        said |= {"total": frame.total, "index": frame.index}
-    return {**said, "fields": plain(message.fields), "notes": list(message.notes)}
 
 
 def _reports(frame: Frame, fields: Fields) -> Iterator[Fields]:

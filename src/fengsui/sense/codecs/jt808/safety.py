@@ -231,7 +231,7 @@ class _PeripheralState:
     _layout: Layout = (("work_state", Choice(1, WORK_STATE)), ("alarm", Bits(4, PERIPHERAL_ALARM)))
 
     def read(self, reader: Reader, above: Fields) -> Fields:
-        inner = Reader(reader.take(reader.number(1)), reader.is_2019)
+        inner = reader.inner(reader.number(1))
         fields = read(self._layout, inner)
         return {**fields, "rest": inner.rest()} if inner.left() else fields
 

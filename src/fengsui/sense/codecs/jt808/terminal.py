@@ -153,16 +153,18 @@ class Content:
     _known = {0xF7: safety.PERIPHERAL_STATE, 0xF8: safety.PERIPHERAL_ABOUT}
 
     def read(self, reader: Reader, above: Fields) -> bytes | list:
-        data = reader.rest()
-        if (kind := self._known.get(above.get("type", 0))) is not None:
-            inner = Reader(data, reader.is_2019)
-            try:
-                found = kind.read(inner, {})
-            except Short:
-                return data
-            if not inner.left():
-                return found
-        return data
+        kind = self._known.get(above.get("type", 0))
+        if kind is None:
+            return reader.rest()
+        inner = reader.inner(reader.left())
+        try:
+            found = kind.read(inner, {})
+        except Short:
+            found = None
+        if found is None or inner.left():
+            inner.forget()
+            return inner.data
+        return found
 
     def write(self, value: bytes | list | None, above: Fields, is_2019: bool) -> bytes:
         if isinstance(value, list):
@@ -242,7 +244,9 @@ class _Areas:
             return [{"count": count, "data": reader.rest()}]
         found: list = []
         while len(found) < count:
+            at = reader.at
             found.append(read(layout, reader))
+            reader.tell(str(len(found)), None, at, found[-1])
         return found
 
     def write(self, value: list | None, above: Fields, is_2019: bool) -> bytes:

@@ -5,12 +5,13 @@ An RTU stream has no marks: a frame is where a length that its function allows e
 the pause between frames tells; a gateway that sees pauses gives each piece to ``rtu_frame`` on its own.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from fengsui.base.errors import BadFrame
-from fengsui.sense.codecs.measured import plain
+from fengsui.sense.codecs.frame import Cut
 from fengsui.sense.codecs.modbus import pdu as pdus
 from fengsui.sense.codecs.modbus.pdu import Pdu, Side
 
@@ -19,33 +20,47 @@ LONGEST_PDU = 253
 LONGEST_TCP, LONGEST_RTU, LONGEST_ASCII = 260, 256, 513
 
 _MBAP = 7
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})*")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``unit`` the server's address, 0 for all · ``transaction`` of TCP, 0 elsewhere."""
+    """``unit`` the server's address, 0 for all · ``transaction`` of TCP, 0 elsewhere · ``raw`` as it came."""
 
     framing: Framing
     unit: int
     pdu: Pdu
     transaction: int = 0
+    raw: bytes = field(default=b"", compare=False, repr=False)
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        return ("illegal_count",) if "illegal_count" in self.pdu.fields else ()
 
 
-Fed = tuple[list[Frame], list[BadFrame], bytes]
-
-
-def feed_tcp(buffer: bytes, side: Side | None = None) -> Fed:
+def feed_tcp(buffer: bytes, side: Side | None = None, *, ended: bool = False) -> Cut:
     """Frames of a TCP stream.  There is no checksum: what has no sense as a header is skipped byte by byte."""
-    return _stream(buffer, LONGEST_TCP, lambda data: _tcp(data, side))
+    return _stream(buffer, LONGEST_TCP, lambda data: _tcp(data, side), ended)
 
 
-def feed_rtu(buffer: bytes, side: Side | None = None) -> Fed:
-    """Frames of an RTU stream without pauses.  Functions whose length is not known here end a buffer or are refused."""
-    return _stream(buffer, LONGEST_RTU, lambda data: _rtu(data, side))
+def feed_rtu(buffer: bytes, side: Side | None = None, *, ended: bool = False, patient: bool = False) -> Cut:
+    """Frames of an RTU stream without pauses.
+
+    A function whose length is not known here ends where the stream does.  ``patient`` waits for that; otherwise it
+    has to be the end of the buffer now, so that noise does not hold back the answer behind it.
+    """
+    return _stream(buffer, LONGEST_RTU, lambda data: _rtu(data, side, patient and not ended), ended)
 
 
-def feed_ascii(buffer: bytes, side: Side | None = None) -> Fed:
+def feed_ascii(buffer: bytes, side: Side | None = None, *, ended: bool = False) -> Cut:
     """Frames of an ASCII stream: ``:``, hex digits, CR LF.  A colon always begins anew."""
+    cut = _feed_ascii(buffer, side)
+    if ended and cut.rest:
+        cut = Cut(cut.frames, [*cut.refused, BadFrame("cut", cut.rest, "the frame has no end")], b"")
+    return cut
+
+
+def _feed_ascii(buffer: bytes, side: Side | None) -> Cut:
     frames: list[Frame] = []
     refused: list[BadFrame] = []
     at = 0
@@ -55,9 +70,9 @@ def feed_ascii(buffer: bytes, side: Side | None = None) -> Fed:
         again, end = buffer.find(b":", start + 1), buffer.find(b"\r\n", start)
         if end < 0 and again < 0:
             if len(buffer) - start <= LONGEST_ASCII:
-                return frames, refused, buffer[start:]
+                return Cut(frames, refused, buffer[start:])
             refused.append(BadFrame("no end", buffer[start:]))
-            return frames, refused, b""
+            return Cut(frames, refused, b"")
         if end < 0 or 0 <= again < end:
             refused.append(BadFrame("no end", buffer[start:again]))
             at = again
@@ -67,11 +82,11 @@ def feed_ascii(buffer: bytes, side: Side | None = None) -> Fed:
         if isinstance(found, Frame):
             frames.append(found)
         else:
-            refused.append(BadFrame(found, text))
+            refused.append(found)
         at = end + 2
     if at < len(buffer):
         refused.append(BadFrame("noise", buffer[at:]))
-    return frames, refused, b""
+    return Cut(frames, refused, b"")
 
 
 def encode(frame: Frame) -> bytes:
@@ -93,16 +108,7 @@ def rtu_frame(data: bytes, side: Side | None = None) -> Frame | BadFrame:
     if crc16(data[:-2]) != int.from_bytes(data[-2:], "little"):
         return BadFrame("checksum", data)
     found = pdus.decode(data[1:-2], side)
-    return Frame("rtu", data[0], found) if isinstance(found, Pdu) else BadFrame(found, data)
-
-
-def explain(frame: Frame) -> dict[str, Any]:
-    """Header and fields of one frame as plain JSON values."""
-    said: dict[str, Any] = {"framing": frame.framing, "unit": frame.unit}
-    if frame.framing == "tcp":
-        said["transaction"] = frame.transaction
-    pdu = frame.pdu
-    return {**said, "function": pdu.function, "name": pdu.name, "side": pdu.side, "fields": plain(pdu.fields)}
+    return Frame("rtu", data[0], found, raw=data) if isinstance(found, Pdu) else BadFrame(found, data)
 
 
 def crc16(data: bytes) -> int:
@@ -130,27 +136,40 @@ _TABLE = tuple(_entry(n) for n in range(256))
 _Found = tuple[Frame, int] | str | None
 
 
-def _stream(buffer: bytes, longest: int, at_start: Callable[[bytes], _Found]) -> Fed:
+def _stream(buffer: bytes, longest: int, at_start: Callable[[bytes], _Found], ended: bool) -> Cut:
     """Frames of a stream without marks; bytes that begin none are gathered into one refusal each run."""
     frames: list[Frame] = []
     refused: list[BadFrame] = []
     at, noise, reason = 0, 0, ""
     while at < len(buffer):
         found = at_start(buffer[at : at + longest])
-        if found is None:
+        if found is None and not ended:
             break
+        if found is None:
+            found = "cut"
         if isinstance(found, str):
             reason = reason or found
             at += 1
             continue
         if at > noise:
-            refused.append(BadFrame(reason, buffer[noise:at]))
+            refused.append(_refusal(reason, buffer[noise:at]))
         frames.append(found[0])
         at += found[1]
         noise, reason = at, ""
     if at > noise:
-        refused.append(BadFrame(reason, buffer[noise:at]))
-    return frames, refused, buffer[at:]
+        refused.append(_refusal(reason, buffer[noise:at]))
+    return Cut(frames, refused, buffer[at:])
+
+
+def _refusal(reason: str, data: bytes) -> BadFrame:
+    """Why bytes are refused; where they could be one RTU frame with a wrong CRC, how it would read."""
+    if reason != "checksum" or not 4 <= len(data) <= LONGEST_RTU:
+        return BadFrame(reason, data, "" if reason != "cut" else "the frame ends before its length says")
+    found = pdus.decode(data[1:-2])
+    seen = Frame("rtu", data[0], found, raw=data) if isinstance(found, Pdu) else None
+    computed = crc16(data[:-2]).to_bytes(2, "little").hex().upper()
+    facts = {"crc": data[-2:].hex().upper(), "crc_computed": computed}
+    return BadFrame(reason, data, "the CRC does not fit", facts, seen)
 
 
 def _tcp(data: bytes, side: Side | None) -> _Found:
@@ -166,10 +185,11 @@ def _tcp(data: bytes, side: Side | None) -> _Found:
     found = pdus.decode(data[_MBAP : 6 + length], side)
     if isinstance(found, str):
         return found
-    return Frame("tcp", data[6], found, data[0] << 8 | data[1]), 6 + length
+    end = 6 + length
+    return Frame("tcp", data[6], found, data[0] << 8 | data[1], data[:end]), end
 
 
-def _rtu(data: bytes, side: Side | None) -> _Found:
+def _rtu(data: bytes, side: Side | None, waits: bool) -> _Found:
     if len(data) < 2:
         return None
     code = data[1]
@@ -177,6 +197,8 @@ def _rtu(data: bytes, side: Side | None) -> _Found:
         return "function"
     sizes = pdus.lengths(code, data[2:], side)
     if not sizes:
+        if waits and len(data) < LONGEST_RTU:
+            return None
         whole = rtu_frame(data, side)
         return (whole, len(data)) if isinstance(whole, Frame) else "function"
     sizes = [size for size in sizes if size <= LONGEST_PDU]
@@ -185,18 +207,21 @@ def _rtu(data: bytes, side: Side | None) -> _Found:
         if len(data) >= end and crc16(data[:body]) == int.from_bytes(data[body:end], "little"):
             found = pdus.decode(data[1:body], side)
             if isinstance(found, Pdu):
-                return Frame("rtu", data[0], found), end
+                return Frame("rtu", data[0], found, raw=data[:end]), end
     return "checksum" if not sizes or len(data) >= 3 + max(sizes) else None
 
 
-def _ascii(text: bytes, side: Side | None) -> Frame | str:
-    try:
-        data = bytes.fromhex(text[1:-2].decode("ascii"))
-    except ValueError:
-        return "hex"
-    if len(data) < 3 or len(text) > LONGEST_ASCII:
-        return "length"
-    if lrc(data[:-1]) != data[-1]:
-        return "checksum"
+def _ascii(text: bytes, side: Side | None) -> Frame | BadFrame:
+    if len(text) > LONGEST_ASCII:
+        return BadFrame("length", text)
+    if _HEX.fullmatch(text, 1, len(text) - 2) is None:
+        return BadFrame("hex", text, "not all of it are pairs of hex digits")
+    data = bytes.fromhex(text[1:-2].decode("ascii"))
+    if len(data) < 3:
+        return BadFrame("length", text)
     found = pdus.decode(data[1:-1], side)
-    return Frame("ascii", data[0], found) if isinstance(found, Pdu) else found
+    frame = Frame("ascii", data[0], found, raw=text) if isinstance(found, Pdu) else None
+    if (computed := lrc(data[:-1])) != data[-1]:
+        facts = {"lrc": f"{data[-1]:02X}", "lrc_computed": f"{computed:02X}"}
+        return BadFrame("checksum", text, "the LRC does not fit", facts, frame)
+    return frame or BadFrame(str(found), text)

@@ -7,13 +7,13 @@ unsigned fields as two's complement; arrays are packed in bytes, low byte first.
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from fengsui.base.errors import BadFrame
-from fengsui.sense.codecs.measured import plain
+from fengsui.sense.codecs.frame import Cut
 from fengsui.sense.codecs.sparkplug import wire
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -122,27 +122,33 @@ class Payload:
     seq: int | None = None
     uuid: str = ""
     body: bytes = b""
+    raw: bytes = field(default=b"", compare=False, repr=False)
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        return ()
 
 
 def decode(data: bytes) -> Payload | BadFrame:
     """The payload in ``data``, or why it is none.  Never raises."""
     if len(data) > MAX_BYTES:
-        return BadFrame("too large", data[:1000])
+        return BadFrame("too large", data, f"more than {MAX_BYTES} bytes")
     message = wire.parse(data)
     if isinstance(message, BadFrame):
         return message
     if len(message.metrics) > MAX_METRICS:
-        return BadFrame("too many metrics", data[:1000])
+        return BadFrame("too many metrics", data, f"more than {MAX_METRICS} metrics")
     try:
         metrics = tuple(_metric(metric, 0) for metric in message.metrics)
     except _TooDeep:
-        return BadFrame("nested too deeply", data)
+        return BadFrame("nested too deeply", data, f"more than {MAX_DEPTH} levels")
     return Payload(
         metrics,
         message.timestamp if message.HasField("timestamp") else None,
         message.seq if message.HasField("seq") else None,
         _text(message.uuid),
         message.body,
+        data,
     )
 
 
@@ -162,23 +168,14 @@ def encode(payload: Payload) -> bytes:
     return message.SerializeToString()
 
 
-def feed(buffer: bytes) -> tuple[list[Payload], list[BadFrame], bytes]:
-    """One whole payload: MQTT itself says where it ends, so nothing is ever left unread."""
+def feed(buffer: bytes, ended: bool = False) -> Cut:
+    """One whole payload, once its bytes are ``ended``: MQTT says where that is, the payload itself does not."""
+    if not ended and len(buffer) <= MAX_BYTES:
+        return Cut([], [], buffer)
     if not buffer:
-        return [], [], b""
+        return Cut([], [], b"")
     found = decode(buffer)
-    return ([found], [], b"") if isinstance(found, Payload) else ([], [found], b"")
-
-
-def explain(payload: Payload) -> dict[str, Any]:
-    """A payload as plain JSON values."""
-    return {
-        "timestamp": payload.time_ms,
-        "seq": payload.seq,
-        "uuid": payload.uuid,
-        "body": payload.body.hex(),
-        "metrics": [_explained(metric) for metric in payload.metrics],
-    }
+    return Cut([found], [], b"") if isinstance(found, Payload) else Cut([], [found], b"")
 
 
 def typed(value: Any, datatype: str) -> Any:
@@ -205,18 +202,6 @@ def typed(value: Any, datatype: str) -> Any:
 def number(value: Any) -> float | None:
     """A typed value as the number that a reading has: integers, floats and booleans; None for everything else."""
     return float(value) if isinstance(value, int | float) else None
-
-
-def _explained(value: Any) -> Any:
-    if isinstance(value, Metric | DataSet | Template):
-        names = value.__struct_fields__ if isinstance(value, Metric) else [f.name for f in fields(value)]
-        said = {name: _explained(getattr(value, name)) for name in names}
-        return {name: one for name, one in said.items() if one not in ("", None, False, {})} | (
-            {"value": said["value"]} if isinstance(value, Metric) else {}
-        )
-    if isinstance(value, tuple):
-        return [_explained(one) for one in value]
-    return plain(value)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------

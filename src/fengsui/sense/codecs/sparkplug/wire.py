@@ -25,7 +25,7 @@ _TYPES = {
 
 # message: {field: (number, type)}; a type in brackets is repeated, one after a dot is another message, and the
 # fields of "value" stand in a oneof
-_MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
+MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "Payload": {
         "timestamp": (1, "u64"),
         "metrics": (2, "[.Metric]"),
@@ -129,7 +129,7 @@ def _described() -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(
         name="fengsui/sparkplug.proto", package=_PACKAGE, syntax="proto2"
     )
-    for name, fields in _MESSAGES.items():
+    for name, fields in MESSAGES.items():
         message = file.message_type.add(name=name)
         has_value = any(field.endswith("_value") for field in fields)
         if has_value:
