@@ -11,7 +11,7 @@ from fengsui.sense.codecs.registry import CODECS
 from tests.sense.codecs.seeds import frames_of
 
 TARGET = Path(__file__).with_name("fuzz_target.py")
-RUNS = os.environ.get("FUZZ_RUNS", "4000")
+RUNS = os.environ.get("FUZZ_RUNS", "1000")
 
 
 @pytest.mark.parametrize("name", CODECS)
