@@ -60,6 +60,27 @@ _MADE = {
         ]
         + ['{ "serviceId" : "X", "data":[{"a":1}] , "名":null,"":[1.5,true]}@@'.encode()]
     ),
+    "gb28181": lambda: [
+        b"\r\n".join(
+            (
+                b"MESSAGE sip:34020000002000000001@3402000000 SIP/2.0",
+                b"Via: SIP/2.0/UDP 192.0.2.7:5060;rport;branch=z9hG4bK1",
+                b"From: <sip:34020000001320000001@3402000000>;tag=1",
+                b"To: <sip:34020000002000000001@3402000000>",
+                b"Call-ID: 1@192.0.2.7",
+                b"CSeq: 20 MESSAGE",
+                b"Content-Type: Application/MANSCDP+xml",
+                b"Content-Length: %d" % len(body),
+                b"",
+                body,
+            )
+        )
+        for body in (
+            b'<?xml version="1.0"?><Notify><CmdType>Keepalive</CmdType><SN>1</SN>'
+            b"<DeviceID>34020000001320000001</DeviceID><Status>OK</Status></Notify>",
+            b"",
+        )
+    ],
     "sparkplug": lambda: [
         payload(Payload(metrics, 1_767_225_600_000, 3))
         for metrics in (
