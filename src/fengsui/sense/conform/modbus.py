@@ -49,7 +49,7 @@ def _answers(buffer: bytes, ended: bool = False) -> Cut:
 
 
 _CODEC = CODECS["modbus-tcp"]
-CODEC = Codec(_CODEC.name, _CODEC.standard, _CODEC.title, _answers, _CODEC.describe)
+CODEC = Codec(_CODEC.name, _CODEC.standard, _CODEC.title, _answers, _CODEC.describe, _CODEC.explain)
 
 
 def _number(scene: Scene, name: str, default: int) -> int:

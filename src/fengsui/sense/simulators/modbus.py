@@ -134,7 +134,7 @@ class Server:
 
 _CODEC = CODECS["modbus-tcp"]
 KIND = Kind(
-    Codec(_CODEC.name, _CODEC.standard, _CODEC.title, _requests, _CODEC.describe),
+    Codec(_CODEC.name, _CODEC.standard, _CODEC.title, _requests, _CODEC.describe, _CODEC.explain),
     Server,
     FAULTS,
     listens=True,

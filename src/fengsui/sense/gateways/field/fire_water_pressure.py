@@ -30,7 +30,7 @@ class Session:
     def take(self, frame: codec.Frame, now_ms: int) -> Heard:
         measured = codec.readings(frame)
         name = measured[0].device
-        heard = Heard(frame.data, name, self._find(name))
+        heard = Heard(frame.raw, name, self._find(name))
         if heard.identity is None:
             heard.problem = UNKNOWN_DEVICE
         else:
