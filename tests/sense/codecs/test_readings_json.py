@@ -292,8 +292,8 @@ def test_any_cut_or_noise_gives_an_answer(message, data):
 
 def test_a_refused_giant_costs_no_more_than_its_size():
     giant = {"time": [NOW] * 20_000, "datastreams": {"a": {"x": [1] * 20_000}}}
-    started = time.perf_counter()
+    started = time.process_time()
     d = draft(giant)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(d) == 20_000
     assert max(len(s.value) for s in d.sent.values()) <= codec.TEXT_LIMIT

@@ -10,7 +10,7 @@ from fengsui.sense.simulators.device import Options
 from fengsui.sense.simulators.kinds import KINDS
 
 PATIENT = Waits(answer_s=8, data_s=20)
-HASTY = Waits(answer_s=0.5, data_s=2.5)  # a device that never does something is waited for so long
+HASTY = Waits(answer_s=1.5, data_s=7)  # a device that never does something is waited for so long
 
 
 async def walked(protocol: str, fault: str = "", waits: Waits = PATIENT, **options) -> Session:
