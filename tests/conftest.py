@@ -163,7 +163,9 @@ def django_db_setup(django_db_setup, django_db_blocker):
             if cursor.fetchone()[0]:
                 cursor.execute(f'CREATE TABLE fresh."{name}" AS TABLE "{name}"')
                 empty.append(f'INSERT INTO "{name}" SELECT * FROM fresh."{name}"')
-    script = ";".join(["SET LOCAL session_replication_role = replica", *empty])  # no triggers, any order
+    # no triggers, any order; and back at once, should somebody's transaction go on around this
+    as_replica, as_before = (f"SET LOCAL session_replication_role = {role}" for role in ("replica", "origin"))
+    script = ";".join([as_replica, *empty, as_before])
 
     def restore(_self):
         with transaction.atomic(), connection.cursor() as cursor:

@@ -32,7 +32,7 @@ def test_no_bytes_are_lost_in_silence_and_none_raise(name, data):
         json.dumps(codec.describe(frame))
     for refused in cut.refused:
         json.dumps(describe_refusal(codec, refused))
-    if data.strip(b"\r\n\t ~@"):
+    if data.strip(b"\r\n\t ~@\xef\xbb\xbf"):  # blanks between frames, with the mark before UTF-8
         assert cut.frames or cut.refused
 
 
