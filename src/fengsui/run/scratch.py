@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,9 @@ class Scratch:
         """What ``fengsui status`` lists, asked from this process: a process only to ask costs half a second."""
         own = {role for role, name in status.OWN.items() if self.env.get(name)}
         try:
-            return status.complete(asyncio.run(status.ask(self.nats_url())), own)
+            asked = status.ask(self.nats_url())
+            with ThreadPoolExecutor(1) as thread:  # whoever drives a browser has a running loop in theirs
+                return status.complete(thread.submit(asyncio.run, asked).result(), own)
         except (OSError, TimeoutError, nats.errors.Error):  # no bus now, or one that went in between
             return status.complete([], own)
 
