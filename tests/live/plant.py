@@ -70,7 +70,11 @@ class Plant:
     def _start(self, *words: str) -> subprocess.Popen:
         with (self.home / f"{words[0]}.log").open("ab") as out:
             return subprocess.Popen(
-                self.made.command(*words), env=self.made.env, stdout=out, stderr=out, start_new_session=True
+                self.made.command(*words),
+                env=self.made.env | {"PYTHONFAULTHANDLER": "1"},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
 
     def _secret(self, name: str, form: str, port: str) -> str:
@@ -108,7 +112,12 @@ class Plant:
 
     def stop_pipeline(self) -> int:
         self.pipeline.send_signal(signal.SIGTERM)
-        return self.pipeline.wait(20)
+        try:
+            return self.pipeline.wait(20)
+        except subprocess.TimeoutExpired:
+            self.pipeline.send_signal(signal.SIGABRT)  # every thread's stack goes to the log
+            self.pipeline.wait(10)
+            raise AssertionError(f"asked to stop, the pipeline did not within 20 s\n{self.tail()}") from None
 
     def roles(self, name: str = "pipeline") -> list[dict]:
         return [r for r in self.made.roles() if r["role"] == name]
@@ -127,7 +136,7 @@ class Plant:
         wait_until(lambda: self.committed_seq() >= seq, seconds, f"message {seq} is committed\n{self.tail()}")
 
     def tail(self) -> str:
-        return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+        return self.log.read_text(errors="replace")[-6000:] if self.log.exists() else ""
 
     def ledger(self, *words: str) -> tuple[int, dict]:
         done = self.made.run("ledger", "--json", *words)

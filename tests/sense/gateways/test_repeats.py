@@ -34,6 +34,10 @@ def repeats():
     return Repeats(lambda now: (now - 1000, now + 100))
 
 
+def catching_up(columns, times) -> bytes:
+    return json.dumps({"time": times, "datastreams": dict(zip(CODES, columns, strict=True))}).encode()
+
+
 def taught(repeats, known, values=(1, 2, 3)):
     data = body(values)
     repeats.learn(data, decode(data), SITE, known, "gw")
@@ -51,6 +55,42 @@ def test_the_second_message_takes_the_short_way_and_becomes_the_same_batch(repea
         assert np.array_equal(one, other, equal_nan=name == "value"), name
     assert (short.site, short.source, short.received_ms, short.refused) == (7, "gw", NOW, {})
     assert repeats.taken == 1
+
+
+def test_a_message_of_many_instants_takes_the_short_way_and_becomes_the_same_batch(repeats):
+    known = streams()
+    first = catching_up([[1, 2], [3, 4], [5, 6]], [NOW, NOW + 1])
+    repeats.learn(first, decode(first), SITE, known, "gw")
+    data = catching_up([[1, None], [3.5, -4], [5, 4000]], [NOW + 2, "2026-03-01T00:00:00.003Z"])
+    short = repeats.enter(data, SITE, known, "gw", NOW)
+    long = door.enter(decode(data), SITE, known, "gw", NOW).batch
+    for name in ("datastream", "time_ms", "value", "quality", "reason"):
+        one, other = getattr(short, name), getattr(long, name)
+        assert one.dtype == other.dtype, name
+        assert np.array_equal(one, other, equal_nan=name == "value"), name
+
+
+@pytest.mark.parametrize("row", range(3))
+@pytest.mark.parametrize(("value", "time"), [(4001, NOW), (-101, NOW), (1, NOW - 1001), (1, NOW + 101)])
+def test_one_reading_among_many_instants_that_must_be_refused_sends_all_the_long_way(
+    repeats, row, value, time
+):
+    known = streams()
+    first = catching_up([[1, 1, 1]] * 3, [NOW, NOW + 1, NOW + 2])
+    repeats.learn(first, decode(first), SITE, known, "gw")
+    assert repeats.enter(first, SITE, known, "gw", NOW) is not None
+    columns, times = [[1, 1, 1] for _ in CODES], [NOW, NOW + 1, NOW + 2]
+    columns[row][row], times[row] = value, time + row if time == NOW else time
+    assert repeats.enter(catching_up(columns, times), SITE, known, "gw", NOW) is None
+
+
+def test_what_is_remembered_is_bounded_in_bytes(repeats, monkeypatch):
+    monkeypatch.setattr("fengsui.sense.gateways.repeats.MAX_KEPT_BYTES", 3000)
+    known, data = streams(), body((1, 2, 3))
+    for n in range(100):
+        repeats.learn(data, decode(data), SITE, known, f"gw-{n}")
+    assert repeats.enter(data, SITE, known, "gw-0", NOW) is None
+    assert repeats.enter(data, SITE, known, "gw-99", NOW) is not None
 
 
 @pytest.mark.parametrize(
