@@ -33,7 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--dial", required=True, metavar="HOST:PORT", help="the platform to call")
         one.add_argument("--count", type=int, default=1, metavar="N", help="so many devices (default 1)")
         one.add_argument("--identity", default="", help="of a single device (default: made from its number)")
-        one.add_argument("--password", default="", help="(default: the example of the standard)")
+        one.add_argument("--password", default="", help="(default: the one this simulation has)")
+        if kind.variants:
+            one.add_argument(
+                "--variant",
+                default=kind.variants[0],
+                choices=kind.variants,
+                help="year or encoding (default %(default)s)",
+            )
         one.add_argument("--period", type=float, default=30, metavar="S", help="between reports (default 30)")
         one.add_argument(
             "--resend", type=float, default=10, metavar="S", help="until sent again (default 10)"
@@ -56,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("--period and --resend are more than 0")
         options = Options(
             identity=args.identity,
+            password=args.password,
+            variant=getattr(args, "variant", ""),
             period_s=args.period,
             resend_s=args.resend,
             fault=args.fault,
@@ -64,8 +73,6 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, BadSimulation, OSError) as error:
         print(f"fengsui simulate: {error}", file=sys.stderr)
         return 2
-    if args.password:
-        options = replace(options, password=args.password)
     return asyncio.run(_run(kind, options, args.count, host, port))
 
 

@@ -11,9 +11,12 @@ from tests.sense.conform.stand import HASTY, reasons, verdicts, walked
 AT_ONCE = 40
 
 
-@pytest.mark.parametrize("protocol", sorted(SCRIPTS))
-async def test_a_good_device_passes_every_case(protocol):
-    session = await walked(protocol)
+FORMS = [(name, form) for name in sorted(SCRIPTS) for form in KINDS[name].variants or ("",)]
+
+
+@pytest.mark.parametrize(("protocol", "variant"), FORMS)
+async def test_a_good_device_passes_every_case(protocol, variant):
+    session = await walked(protocol, variant=variant)
     assert verdicts(session, "fail") == set(), reasons(session)
     assert verdicts(session, "not_run") == set()
     must = {one.id for one in SCRIPTS[protocol].cases if one.need == "mandatory"}

@@ -86,8 +86,9 @@ class Send:
 class Await:
     """Wait for a frame that ``match`` chooses, then ``judge`` it; frames before it that do not match do no harm.
 
-    ``ever``: also what came before this case counts · ``never``: a frame that must not come before it · ``optional``:
-    when none comes the case is not applicable · ``tries``: ``again`` is sent up to so many times.
+    ``ever``: also what came before this case counts · ``in_case``: what came since it began · ``never``: a frame that
+    must not come before it · ``optional``: when none comes the case is not applicable · ``tries``: ``again`` is sent up
+    to so many times.
     """
 
     match: Match
@@ -96,6 +97,7 @@ class Await:
     within: Within = "answer"
     keep: str = ""
     ever: bool = False
+    in_case: bool = False
     never: Match | None = None
     never_what: Term = NOTHING
     optional: bool = False

@@ -6,7 +6,6 @@ that are wrong is our reading of tables 6 and 7: it never carries them out, and 
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any
 
 from fengsui.base.errors import BadFrame
@@ -14,27 +13,24 @@ from fengsui.sense.codecs import hj212
 from fengsui.sense.codecs import hj212_words as words
 from fengsui.sense.codecs.frame import Term
 from fengsui.sense.codecs.hj212 import CHINA, Frame
+from fengsui.sense.conform import steps
 from fengsui.sense.conform.case import (
     Applies,
     Await,
     Case,
     Check,
     Clause,
-    HangUp,
     Judge,
     Match,
     Scene,
     Script,
     Send,
-    Step,
     Withhold,
 )
 
 UPLOADS = {"2011", "2021", "2031", "2041", "2051", "2061", "2081", "3019", "3020"}
 NOTICES = {"1013", "2012", "2022"}
 CLOCK_TOLERANCE_S = 60
-BURST = 50
-RETRIES = 3  # 6.4: three tries
 
 FRAME = Clause("HJ 212-2017 6.3.1")
 SEGMENT = Clause("HJ 212-2017 6.3.2, 6.3.3")
@@ -301,21 +297,6 @@ def _packets_are_right(scene: Scene, frames: list[Frame], refused: list[BadFrame
     return None if due == 1 else Term(f"缺第 {due}/{total} 包", f"packet {due}/{total} is missing")
 
 
-def _all_frames_good(scene: Scene, frames: list[Frame], refused: list[BadFrame]) -> Term | None:
-    if refused:
-        one = refused[0]
-        return Term(
-            f"{len(refused)} 处无法识别，首处：{one.reason}，{one.data[:40].hex().upper()}",
-            f"{len(refused)} refusals, the first: {one.reason}, {one.data[:40].hex().upper()}",
-        )
-    for frame in frames:
-        if frame.departures:
-            return Term(
-                f"帧有偏差：{', '.join(frame.departures)}", f"a frame departs: {', '.join(frame.departures)}"
-            )
-    return None
-
-
 # -- steps that many cases share --------------------------------------------------------------------------------
 
 _ASK_TIME = Term("发送 1011 提取时间", "send 1011, ask for the clock")
@@ -334,32 +315,17 @@ def executed(keep: str = "qn", judge: Judge = DONE) -> Await:
     )
 
 
-def lives(never: Match | None = None, never_what: Term = Term("", ""), tries: int = 1) -> tuple[Step, ...]:
-    """A good command is answered; ``never`` must not come before."""
-    ask = command("1011", keep="probe")
-    return (
-        Send(ask, _ASK_TIME),
-        Await(
-            lambda scene, frame: (
-                frame.get("CN") == "9011"
-                and frame.get("QN") == scene.kept["probe"]
-                and _number(frame, "QnRtn") == 1
-            ),
-            _LIVES,
-            never=never,
-            never_what=never_what,
-            again=ask,
-            tries=tries,
-        ),
-    )
-
-
-_CARRIED_OUT = Term("错误命令被当作正确命令执行", "a wrong command was taken as a good one")
-
-
-def _wrong(make: Callable[[Scene], bytes], what: Term, tries: int = 1) -> tuple[Step, ...]:
-    """Send something wrong: it is not carried out and the device lives."""
-    return (Send(make, what), *lives(carried_out(), _CARRIED_OUT, tries))
+PROBE = steps.Probe(
+    command("1011", keep="probe"),
+    lambda scene, frame: (
+        frame.get("CN") == "9011" and frame.get("QN") == scene.kept["probe"] and _number(frame, "QnRtn") == 1
+    ),
+    _ASK_TIME,
+    _LIVES,
+    carried_out(),
+)
+lives = PROBE.lives
+_wrong = PROBE.wrong
 
 
 def _bad_crc(scene: Scene) -> bytes:
@@ -387,17 +353,8 @@ def _bad_length(by: int) -> Callable[[Scene], bytes]:
     return make
 
 
-def _noise(scene: Scene) -> bytes:
-    return Random(212).randbytes(512).replace(b"#", b"$")
-
-
 def _overlong(scene: Scene) -> bytes:
     return b"##9999" + b"QN=" + b"9" * 12_000 + b"\r\n"
-
-
-def _half(scene: Scene) -> bytes:
-    frame = command("1062", "RtdInterval=60", keep="bad")(scene)
-    return frame[: len(frame) // 2]
 
 
 def _nameless(scene: Scene) -> bytes:
@@ -407,10 +364,6 @@ def _nameless(scene: Scene) -> bytes:
 
 def _twice(scene: Scene) -> bytes:
     return command("1011", keep="qn")(scene) + command("1061", keep="qn2")(scene)
-
-
-def _burst(scene: Scene) -> bytes:
-    return b"".join(command("1011", keep="qn")(scene) for _ in range(BURST))
 
 
 def _T(zh: str, en: str) -> Term:
@@ -623,6 +576,7 @@ CASES = (
         "good",
         (
             Await(_is_part, _T("分包的数据", "data in packets"), ever=True, optional=True),
+            *lives(),  # what is still on its way of an answer comes before this one
             Check(_packets_are_right, _T("包号连续完整", "packet numbers are whole and in order")),
         ),
         "if_supported",
@@ -676,7 +630,7 @@ CASES = (
         FRAME,
         _T("长度偏小的命令不执行", "a command whose length says too little is not carried out"),
         "bad",
-        _wrong(_bad_length(-7), _T("长度少 7", "length 7 too small"), RETRIES),
+        _wrong(_bad_length(-7), _T("长度少 7", "length 7 too small"), tries=steps.TRIES),
     ),
     Case(
         "hj212.bad.length_long",
@@ -686,7 +640,7 @@ CASES = (
             "a length that says too much: not carried out, well again in three tries",
         ),
         "bad",
-        _wrong(_bad_length(7), _T("长度多 7", "length 7 too large"), RETRIES),
+        _wrong(_bad_length(7), _T("长度多 7", "length 7 too large"), tries=steps.TRIES),
     ),
     Case(
         "hj212.bad.cn",
@@ -726,24 +680,18 @@ CASES = (
                 either_refused(),
                 _T("9011 或 9012 说明未执行", "9011 or 9012 says that it was not done"),
                 never=lambda scene, frame: frame.get("CN") == "9012" and carried_out()(scene, frame),
-                never_what=_CARRIED_OUT,
+                never_what=steps.CARRIED_OUT,
             ),
             *lives(),
         ),
     ),
-    Case(
-        "hj212.hostile.noise",
-        ROBUST,
-        _T("命令前的杂乱字节", "noise before a command"),
-        "hostile",
-        (Send(_noise, _T("512 个杂乱字节", "512 bytes of noise")), *lives(tries=RETRIES)),
-    ),
+    steps.noise_case(PROBE, "hj212.hostile.noise", ROBUST, 212, b"#", b"$"),
     Case(
         "hj212.hostile.overlong",
         ROBUST,
         _T("超长帧（声明 9999，实发 12000）", "an over-long frame (9999 declared, 12,000 sent)"),
         "hostile",
-        (Send(_overlong, _T("发送超长帧", "send an over-long frame")), *lives(tries=RETRIES)),
+        (Send(_overlong, _T("发送超长帧", "send an over-long frame")), *lives(tries=steps.TRIES)),
     ),
     Case(
         "hj212.hostile.empty_names",
@@ -752,31 +700,9 @@ CASES = (
         "hostile",
         (Send(_nameless, _T("发送空字段帧", "send a frame of empty fields")), *lives()),
     ),
-    Case(
-        "hj212.hostile.burst",
-        ROBUST,
-        _T(f"一次 {BURST} 条命令", f"{BURST} commands at once"),
-        "hostile",
-        (Send(_burst, _T(f"{BURST} 条 1011", f"{BURST} times 1011")), *lives(tries=RETRIES)),
-    ),
-    Case(
-        "hj212.hostile.half",
-        ROBUST,
-        _T("半帧之后断线，重连后照常", "half a frame and the line is cut: after it calls again all is well"),
-        "hostile",
-        (
-            Send(_half, _T("发送半帧", "send half a frame")),
-            HangUp(),
-            *lives(carried_out(), _CARRIED_OUT, RETRIES),
-        ),
-    ),
-    Case(
-        "hj212.frames.all_good",
-        FRAME,
-        _T("全程设备所发字节均为正确的帧", "all bytes the device sent were good frames"),
-        "good",
-        (Check(_all_frames_good, _T("无杂乱字节、无错帧、无偏差", "no noise, no bad frame, no departure")),),
-    ),
+    PROBE.burst("hj212.hostile.burst", ROBUST),
+    PROBE.half("hj212.hostile.half", ROBUST, command("1062", "RtdInterval=60", keep="bad")),
+    steps.all_good("hj212.frames.all_good", FRAME),
 )
 
 

@@ -14,8 +14,8 @@ from fengsui.sense.codecs.modbus import framing, pdu
 from fengsui.sense.codecs.modbus.framing import Frame
 from fengsui.sense.codecs.modbus.pdu import Pdu
 from fengsui.sense.codecs.registry import CODECS
+from fengsui.sense.conform import steps
 from fengsui.sense.conform.case import (
-    NOTHING,
     Applies,
     Await,
     Case,
@@ -32,8 +32,6 @@ from fengsui.sense.conform.case import (
 
 TABLES = {"coils": 1, "discrete": 2, "holding": 3, "input": 4}
 ABSENT = 65535
-BURST = 50
-TRIES = 3
 
 READS = Clause("MODBUS Application Protocol V1.1b3, 6.1–6.4", from_memory=True)
 EXCEPTIONS = Clause("MODBUS Application Protocol V1.1b3, 7", from_memory=True)
@@ -155,18 +153,18 @@ def _good(keep: str = "probe") -> Callable[[Scene], bytes]:
 _ANSWERED = Term("正常请求得到应答", "a good request is answered")
 
 
-def lives(never: Match | None = None, what: Term = NOTHING, tries: int = 1) -> tuple[Step, ...]:
-    return (
-        Send(_good(), Term("发送正常读请求", "send a good read")),
-        Await(
-            lambda scene, frame: is_answer("probe")(scene, frame) and frame.pdu.side == "answer",
-            _ANSWERED,
-            never=never,
-            never_what=what,
-            again=_good(),
-            tries=tries,
-        ),
-    )
+def _served(scene: Scene, frame: Frame) -> bool:
+    return frame.transaction == scene.kept.get("bad") and frame.pdu.side == "answer"
+
+
+PROBE = steps.Probe(
+    _good(),
+    lambda scene, frame: is_answer("probe")(scene, frame) and frame.pdu.side == "answer",
+    Term("发送正常读请求", "send a good read"),
+    _ANSWERED,
+    _served,
+    Term("错误请求得到了正常应答", "a wrong request was served"),
+)
 
 
 def _T(zh: str, en: str) -> Term:
@@ -205,7 +203,7 @@ def _refusal(name: str, title: Term, make: Callable[[Scene], bytes], function: i
         (
             Send(make, title),
             Await(is_answer(), _T("异常应答", "an exception"), exception(function, *codes)),
-            *lives(),
+            *PROBE.lives(),
         ),
     )
 
@@ -241,13 +239,6 @@ def _other_unit(scene: Scene) -> bytes:
     return ask(3, "holding", keep="bad", unit=_number(scene, "other_unit", 200))(scene)
 
 
-def _served(scene: Scene, frame: Frame) -> bool:
-    return frame.transaction == scene.kept.get("bad") and frame.pdu.side == "answer"
-
-
-_SERVED = _T("错误请求得到了正常应答", "a wrong request was served")
-
-
 def _hostile(name: str, title: Term, make: Callable[[Scene], bytes], *then: Step) -> Case:
     """A false header is not served; a device that closes the line must take the next call."""
     return Case(
@@ -255,20 +246,8 @@ def _hostile(name: str, title: Term, make: Callable[[Scene], bytes], *then: Step
         MBAP,
         title,
         "hostile",
-        (Send(make, title), *then, *lives(_served, _SERVED, TRIES)),
+        PROBE.wrong(make, title, *then, tries=steps.TRIES),
     )
-
-
-def _burst(scene: Scene) -> bytes:
-    return b"".join(_good("id")(scene) for _ in range(BURST))
-
-
-def _all_good(scene: Scene, frames: list[Frame], refused: list[BadFrame]) -> Term | None:
-    if not refused:
-        return None
-    one = refused[0]
-    said = f"{one.reason}, {one.data[:40].hex().upper()}"
-    return Term(f"{len(refused)} 处无法识别，首处：{said}", f"{len(refused)} refusals, the first: {said}")
 
 
 CASES = (
@@ -287,7 +266,7 @@ CASES = (
         MBAP,
         _T("他人单元标识：不应答，或以网关异常应答", "another unit: no answer, or a gateway's exception"),
         "bad",
-        (Send(_other_unit, _T("单元标识 200", "unit 200")), *lives(_served, _SERVED)),
+        PROBE.wrong(_other_unit, _T("单元标识 200", "unit 200")),
     ),
     Case(
         "modbus.stream.in_pieces",
@@ -310,13 +289,7 @@ CASES = (
             Await(is_answer("id2"), _T("第二个的应答", "the second's answer"), ever=True),
         ),
     ),
-    Case(
-        "modbus.stream.burst",
-        MBAP,
-        _T(f"一次 {BURST} 个请求", f"{BURST} requests at once"),
-        "hostile",
-        (Send(_burst, _T(f"{BURST} 个读请求", f"{BURST} reads")), *lives(tries=TRIES)),
-    ),
+    PROBE.burst("modbus.stream.burst", MBAP),
     _hostile("protocol", _T("协议标识不为 0", "a protocol that is not 0"), _wrong_protocol),
     _hostile("length_zero", _T("MBAP 长度为 0", "a length of 0 in the MBAP header"), _short_length),
     _hostile("length_large", _T("MBAP 长度为 65535", "a length of 65535 in the MBAP header"), _long_length),
@@ -326,7 +299,7 @@ CASES = (
         MBAP,
         _T("全程设备所发字节均为正确的应答", "all bytes the device sent were good answers"),
         "good",
-        (Check(_all_good, _T("无杂乱字节、无错帧", "no noise, no bad frame")),),
+        (Check(steps.frames_are_good, _T("无杂乱字节、无错帧", "no noise, no bad frame")),),
     ),
 )
 

@@ -233,7 +233,7 @@ class Session:
         return self._writer
 
     async def _await(self, step: Await) -> None:
-        at = 0 if step.ever else self._after
+        at = 0 if step.ever else self._begin if step.in_case else self._after
         for attempt in range(step.tries):
             if attempt and step.again is not None:
                 self.scene.now_ms = now_ms()

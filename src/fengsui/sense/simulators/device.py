@@ -32,18 +32,20 @@ class Fault:
 class Options:
     """What a simulated device is told of itself.
 
-    ``number`` among its likes, from 1 · ``period_s`` between reports · ``resend_s`` until an unconfirmed report is sent
-    again · ``resends`` how often · ``fault`` one of the protocol's, "" for none · ``values`` what it measures.
+    ``number`` among its likes, from 1 · ``password`` "" for the one its kind has · ``period_s`` between reports ·
+    ``resend_s`` until an unconfirmed report is sent again · ``resends`` how often · ``fault`` one of the protocol's, ""
+    for none · ``values`` what it measures · ``variant`` one of the kind's, "" for its first.
     """
 
     number: int = 1
     identity: str = ""
-    password: str = "123456"  # noqa: S105  the standard's own example
+    password: str = ""
     period_s: float = 30.0
     resend_s: float = 10.0
     resends: int = 3
     fault: str = ""
     values: "Values" = field(default_factory=lambda: Wave())
+    variant: str = ""
 
 
 class Device(Protocol):
@@ -69,12 +71,17 @@ class Device(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A protocol's simulated device.  ``listens``: it waits to be called, as Modbus servers do."""
+    """A protocol's simulated device.
+
+    ``listens``: it waits to be called, as Modbus servers do · ``variants`` years or encodings of the protocol that a
+    device may have.
+    """
 
     codec: Codec
     make: Callable[[Options], Device]
     faults: dict[str, Fault]
     listens: bool = False
+    variants: tuple[str, ...] = ()
 
 
 class Values(Protocol):
