@@ -41,10 +41,7 @@ _decoder = msgspec.json.Decoder(list[Group])
 
 def create(writer: Writer, data: bytes) -> list[str]:
     """For each observation, in order, its address or "error".  Raises BadQuery, NotAllowed, Busy, NoBus."""
-    try:
-        groups = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadQuery(f"the body is no list of DataArrays: {error}") from None
+    groups = read(data)
     total = sum(len(group.rows) for group in groups)
     if total > MOST:
         raise BadQuery(f"{total} observations: one request takes {MOST} at most")
@@ -73,6 +70,25 @@ def create(writer: Writer, data: bytes) -> list[str]:
         f"{root}{d}:{t}')" if yes else ERROR
         for d, t, yes in zip(datastream.tolist(), time_ms.tolist(), kept.tolist(), strict=True)
     ]
+
+
+def read(data: bytes) -> list[Group]:
+    """The groups of a request.  Raises BadQuery."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadQuery(f"the body is no list of DataArrays: {error}") from None
+
+
+def plain(group: Group, now: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Times (ms) and values of a group of instants and numbers alone; None when it has anything else in it."""
+    n, width, names = len(group.rows), len(group.components), group.components
+    if not set(names) <= {"phenomenonTime", "result"} or not all(len(row) == width for row in group.rows):
+        return None
+    columns = dict(zip(names, zip(*group.rows, strict=True), strict=True))
+    at = instants(columns["phenomenonTime"]) if "phenomenonTime" in columns else np.full(n, now, np.int64)
+    values = numbers(columns["result"])
+    return None if at is None or values is None else (at, values)
 
 
 def _streams(writer: Writer, groups: Sequence[Group]) -> list[Datastream]:
@@ -114,16 +130,12 @@ def _columns(
     writer: Writer, group: Group, stream: Datastream, now: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, Remark]]:
     """Times, values, which rows can be read, and what is said beside them."""
-    n, width = len(group.rows), len(group.components)
+    n = len(group.rows)
     if not n:
         return np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), {}
-    names = group.components
-    if set(names) <= {"phenomenonTime", "result"} and all(len(row) == width for row in group.rows):
-        columns = dict(zip(names, zip(*group.rows, strict=True), strict=True))
-        at = instants(columns["phenomenonTime"]) if "phenomenonTime" in columns else np.full(n, now, np.int64)
-        values = numbers(columns["result"])
-        if at is not None and values is not None:
-            return at, values, np.ones(n, bool), {}
+    read_at_once = plain(group, now)
+    if read_at_once is not None:
+        return *read_at_once, np.ones(n, bool), {}
     return _rows(writer, group, stream, now)
 
 

@@ -38,7 +38,10 @@ class Node:
     attributes: dict[str, str] = field(default_factory=dict)
 
     def child(self, name: str) -> "Node | None":
-        return next((one for one in self.children if one.name == name), None)
+        for one in self.children:
+            if one.name == name:
+                return one
+        return None
 
     def find(self, *path: str) -> str:
         """The text at a path of names; "" when there is none."""
@@ -221,7 +224,9 @@ def _tree(text: str) -> Node:
             raise _Refused(f"more than {MAX_ELEMENTS} elements")
         if len(stack) > MAX_DEPTH:
             raise _Refused(f"elements deeper than {MAX_DEPTH}")
-        node = Node(name[:64], attributes={k[:64]: v[:256] for k, v in list(attributes.items())[:8]})
+        node = Node(name[:64])
+        if attributes:
+            node.attributes = {k[:64]: v[:256] for k, v in list(attributes.items())[:8]}
         stack[-1].children.append(node)
         stack.append(node)
 

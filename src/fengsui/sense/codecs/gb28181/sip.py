@@ -7,6 +7,7 @@ a reason; CR and LF between messages are keep-alive (RFC 5626, 3.5.1) and skippe
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from fengsui.base.errors import BadFrame
@@ -87,7 +88,10 @@ class Message:
     def header(self, name: str) -> str:
         """The first header of that name, in any case of letters; "" when there is none."""
         low = name.lower()
-        return next((value for key, value in self.headers if key.lower() == low), "")
+        for key, value in self.headers:
+            if key == name or key.lower() == low:
+                return value
+        return ""
 
     def all(self, name: str) -> list[str]:
         low = name.lower()
@@ -214,18 +218,20 @@ def _headers(head: bytes) -> Message | str:
     start = _START.match(lines[0])
     if start is None:
         return "the start line is none of SIP/2.0"
-    if _MARK.search(head + b"\r\n", 1):
+    rest = head[len(lines[0]) :] + b"\r\n"
+    if (b"SIP/2.0 " in head[1:] or b" SIP/2.0\r\n" in rest) and _MARK.search(head + b"\r\n", 1):
         return "another message begins within the head"
     if len(lines) - 1 > MAX_HEADERS:
         return f"more than {MAX_HEADERS} header lines"
     headers: list[tuple[str, str]] = []
+    names: set[str] = set()
     for line in lines[1:]:
         found = _HEADER.match(line)
         if found is None:
             return f"not a header line: {_text(line[:80])}"
-        name = found[1].decode()
-        headers.append((COMPACT.get(name.lower(), name), _text(found[2]).strip()))
-    names = {name.lower() for name, _ in headers}
+        name, low = _named(found[1])
+        headers.append((name, _text(found[2]).strip()))
+        names.add(low)
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         return f"without the header {', '.join(missing)}"
@@ -235,6 +241,14 @@ def _headers(head: bytes) -> Message | str:
     return Message(
         status=int(start[3]), phrase=_text(start[4] or b""), headers=tuple(headers), departures=departures
     )
+
+
+@lru_cache(maxsize=256)
+def _named(written: bytes) -> tuple[str, str]:
+    """A header's name, written out where it is compact, and the same in small letters."""
+    name = written.decode()
+    name = COMPACT.get(name.lower(), name)
+    return name, name.lower()
 
 
 def _content_length(message: Message) -> int | None:
@@ -281,9 +295,16 @@ def host_of(uri: str) -> tuple[str, int] | None:
 
 def parameter(header: str, name: str) -> str:
     """The value of ``;name=value``, outside of the angle brackets; "" when there is none."""
-    outside = re.sub(r"<[^>]*>", "", header)
-    found = re.search(rf';\s*{re.escape(name)}\s*=\s*"?([^";,\s]*)', outside, re.IGNORECASE)
+    found = _parameter(name).search(_IN_BRACKETS.sub("", header) if "<" in header else header)
     return found[1] if found else ""
+
+
+_IN_BRACKETS = re.compile(r"<[^>]*>")
+
+
+@cache
+def _parameter(name: str) -> re.Pattern[str]:
+    return re.compile(rf';\s*{re.escape(name)}\s*=\s*"?([^";,\s]*)', re.IGNORECASE)
 
 
 def with_tag(header: str, tag: str) -> str:
