@@ -38,6 +38,7 @@ PAGES = {
     "/quarantine/{held}/": "quarantine.view",
     "/unmapped/": "device.view",
     "/unmapped/?protocol=hj212&q=a": "device.view",
+    "/frames/": "device.view",
     "/ledger/": "ledger.view",
     "/ledger/?show=unbalanced&hours=24": "ledger.view",
     "/orgs/": "org.view",

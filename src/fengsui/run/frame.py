@@ -3,23 +3,20 @@
 import argparse
 import io
 import json
-import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from fengsui.base.errors import BadFrame
-from fengsui.sense.codecs.frame import Codec, Row, describe_refusal, explain_refusal
+from fengsui.sense.codecs.explained import explain, is_text, unhex, untext
+from fengsui.sense.codecs.frame import Codec, Row, describe_refusal
 from fengsui.sense.codecs.parts import Joiner
 from fengsui.sense.codecs.registry import CODECS
 
 HELP = "explain frames of field protocols: HJ 212, SL 651, GB/T 26875.3, JT/T 808, Modbus …"
 BYTES_SHOWN = 16  # of one field, for a person
 MEANING_SHOWN = 200  # characters
-
-_HEX = re.compile(r"(?:0x)?[0-9A-Fa-f]*\Z")
-_BLANKS = re.compile(r"[\s:,_-]+")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
                 stream.reconfigure(encoding="utf-8", errors="replace")
         return decode_lines(codec, sys.stdin, sys.stdout)
     if args.text is not None:
-        data = args.text.replace("\\r", "\r").replace("\\n", "\n").encode()
+        data = untext(args.text)
     else:
-        read = _unhex(
+        read = unhex(
             "".join([*args.hex, *(args.json or [])])
         )  # argparse leaves what stands behind an option to it
         if not read:
@@ -67,41 +64,28 @@ def run(args: argparse.Namespace) -> int:
     return _one(codec, data, args.json is not None)
 
 
-def _unhex(text: str) -> bytes | None:
-    """Hex digits with or without blanks, colons and 0x; None where they are none."""
-    digits = _BLANKS.sub("", text)
-    if not _HEX.match(digits):
-        return None
-    digits = digits.removeprefix("0x")
-    return bytes.fromhex(digits) if len(digits) % 2 == 0 else None
-
-
 # -- one frame, for a person ------------------------------------------------------------------------------------
 
 
 def _one(codec: Codec, data: bytes, as_json: bool) -> int:
-    cut = codec.feed(data, ended=True)
-    if as_json:
-        for told in _told(codec, cut.frames, cut.refused):
-            print(_json(told))
-    else:
-        for frame in cut.frames:
-            _print(codec.explain(frame))
-            if frame.departures:
-                print(f"departs from {codec.standard}: {', '.join(frame.departures)}")
-        for refused in cut.refused:
-            facts = "".join(f", {name} {value}" for name, value in refused.facts.items())
-            print(f"refused: {refused.reason}: {refused}{facts}")
-            _print(explain_refusal(codec, refused))
-    return 1 if cut.refused or not cut.frames else 0
+    found = list(explain(codec, data))
+    for one in found:
+        if as_json:
+            print(_json({"protocol": codec.name, "ok": one.refused is None, **one.fields}))
+            continue
+        if one.refused is not None:
+            facts = "".join(f", {name} {value}" for name, value in one.refused.facts.items())
+            print(f"refused: {one.refused.reason}: {one.refused}{facts}")
+        _print(one.rows)
+        if one.departures:
+            print(f"departs from {codec.standard}: {', '.join(one.departures)}")
+    return 1 if not found or any(one.refused for one in found) else 0
 
 
 def _print(rows: list[Row]) -> None:
-    is_text = all(
-        row.data.strip(b"\r\n").isascii() and row.data.strip(b"\r\n").decode().isprintable() for row in rows
-    )
+    as_text = is_text(rows)
     for row in rows:
-        if is_text:
+        if as_text:
             shown = row.data.decode().replace("\r", "\\r").replace("\n", "\\n")
         else:
             shown = row.data[:BYTES_SHOWN].hex(" ").upper()
@@ -169,7 +153,7 @@ def _line(codec: Codec, joiner: Joiner, line: str, number: int) -> dict[str, Any
     if key in ("text", "frame"):
         data: bytes | None = given[key].encode("utf-8", "surrogatepass")
     else:
-        data = _unhex(given[key])
+        data = unhex(given[key])
     if data is None:
         return _refused(codec, "not_hex", f"line {number}: {key} is not in hex digits", rest)
     if key in codec.pieces:

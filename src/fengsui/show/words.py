@@ -61,6 +61,7 @@ ERRORS = {
     "show.bad_request": _("Some fields cannot be used as they are."),
     "show.bad_cursor": _("This place in the list is no longer known; start from the first page."),
     "show.too_many_streams": _("Too many live pages are open; close some."),
+    "show.bad_paste": "",
     "show.csrf": _("The page is too old to send this; reload it and try again."),
     "show.sta_bad_query": "",
     "show.sta_not_answered": "",

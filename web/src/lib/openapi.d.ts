@@ -256,6 +256,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/frames/decode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decode Frames
+         * @description Explain frames given in ``hex`` digits or as ``text``, field by field; what is refused has its reason.
+         *
+         *     65,536 bytes, 200 frames and 5,000 rows at most.  Nothing is kept.
+         */
+        post: operations["fengsui_show_api_frames_decode_frames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames/protocols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Protocols
+         * @description The protocols whose frames can be explained.
+         */
+        get: operations["fengsui_show_api_frames_list_protocols"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/loops": {
         parameters: {
             query?: never;
@@ -988,6 +1030,38 @@ export interface components {
             /** Until Ms */
             until_ms?: number | null;
         };
+        /** FrameIn */
+        FrameIn: {
+            /** Hex */
+            hex?: string | null;
+            /** Protocol */
+            protocol: string;
+            /** Text */
+            text?: string | null;
+        };
+        /** FrameOut */
+        FrameOut: {
+            /** Departures */
+            departures: string[];
+            /** Fields */
+            fields: {
+                [key: string]: unknown;
+            };
+            /** Hex */
+            hex: string;
+            /** Ok */
+            ok: boolean;
+            /** Rows */
+            rows: components["schemas"]["RowOut"][];
+        };
+        /** FramesOut */
+        FramesOut: {
+            /** Items */
+            items: components["schemas"]["FrameOut"][];
+            /** Left Off */
+            left_off: number;
+            protocol: components["schemas"]["ProtocolOut"];
+        };
         /** Geometry */
         Geometry: {
             /** Coordinates */
@@ -1318,6 +1392,19 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /** ProtocolOut */
+        ProtocolOut: {
+            /** Name */
+            name: string;
+            /** Standard */
+            standard: string;
+            title: components["schemas"]["TermOut"];
+        };
+        /** ProtocolsOut */
+        ProtocolsOut: {
+            /** Items */
+            items: components["schemas"]["ProtocolOut"][];
+        };
         /** ReadingsOut */
         ReadingsOut: {
             /** As Of Ms */
@@ -1370,6 +1457,15 @@ export interface components {
             role: string;
             /** Since Ms */
             since_ms: number | null;
+        };
+        /** RowOut */
+        RowOut: {
+            /** Hex */
+            hex: string;
+            meaning: components["schemas"]["TermOut"];
+            name: components["schemas"]["TermOut"];
+            /** Offset */
+            offset: number;
         };
         /** RuleOut */
         RuleOut: {
@@ -1530,6 +1626,13 @@ export interface components {
             ok: boolean;
             /** Roles */
             roles: components["schemas"]["RoleOut"][];
+        };
+        /** TermOut */
+        TermOut: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
         };
         /** ThingOut */
         ThingOut: {
@@ -1945,6 +2048,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                };
+            };
+        };
+    };
+    fengsui_show_api_frames_decode_frames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FrameIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FramesOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_frames_list_protocols: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtocolsOut"];
                 };
             };
         };

@@ -11,6 +11,7 @@ from fengsui.show.api import (
     corrections,
     devices,
     errors,
+    frames,
     loops,
     maps,
     readings,
@@ -32,7 +33,7 @@ api = NinjaAPI(
     openapi_url="openapi.json",
 )
 errors.install(api)
-for router in (sites, maps, readings, corrections, alarms, loops, devices, search, status):
+for router in (sites, maps, readings, corrections, alarms, loops, devices, frames, search, status):
     api.add_router("", router.router)
 
 

@@ -5,6 +5,7 @@ from django.urls import path
 from fengsui.show.portal.pages import (
     alarms,
     cameras,
+    frames,
     govern,
     home,
     importing,
@@ -56,6 +57,7 @@ urlpatterns = [
     path("unmapped/", unmapped.unmapped_codes, name="unmapped"),
     path("unmapped/<int:pk>/", unmapped.unmapped_code, name="unmapped-code"),
     path("unmapped/<int:pk>/map/", unmapped.map_unmapped, name="unmapped-map"),
+    path("frames/", frames.explain_frame, name="frames"),
     path("ledger/", govern.ledger, name="ledger"),
     path("orgs/", people.org_tree, name="orgs"),
     path("audit/", people.audit_trail, name="audit"),

@@ -3,6 +3,7 @@
 import "htmx.org";
 import { get, type Hit } from "@/lib/api";
 import { background } from "@/lib/background";
+import { linkFields } from "@/lib/fields";
 import { span } from "@/lib/format";
 import { theme } from "@/lib/theme";
 import { age as ageEn, page as wordsEn } from "@/locales/en.json";
@@ -46,6 +47,9 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary")?.focus();
   }
 });
+
+/* a frame's bytes and rows */
+if (document.querySelector("[data-field]")) linkFields(document);
 
 /* find anything */
 const find = document.querySelector<HTMLInputElement>("#find");
