@@ -30,6 +30,8 @@ export default defineConfig({
         desk: at("src/screens/desk/main.ts"),
         site: at("src/screens/site/main.ts"),
         camera: at("src/screens/camera/main.ts"),
+        fence: at("src/screens/fence/main.ts"),
+        here: at("src/screens/here/main.ts"),
       },
     },
   },

@@ -28,6 +28,7 @@ COMMANDS = {
     "replay": "fengsui.run.replay",
     "devices": "fengsui.run.devices",
     "device": "fengsui.run.device",
+    "units": "fengsui.run.units",
     "frame": "fengsui.run.frame",
     "conform": "fengsui.run.conform",
     "simulate": "fengsui.run.simulate",

@@ -23,6 +23,8 @@ from fengsui.stores.outbox.services import Context, Handler, Many, NotNow
 from fengsui.warn.alarms import services as alarms
 from fengsui.warn.alarms.life import is_announced
 from fengsui.warn.alarms.models import Alarm, Rule
+from fengsui.warn.fences import services as fences
+from fengsui.warn.fences.models import FenceRule
 
 KIND = "alarm_disposal"
 SAME_EVENT = ("raised", "cleared")  # the pipeline publishes these too, under the same Nats-Msg-Id
@@ -149,6 +151,11 @@ def camera_listed(context: Context, payload: dict[str, Any]) -> None:
             alarms.create_rule(None, stream, kind, values, payload.get("reason", ""))
 
 
+def unit_changed(context: Context, payload: dict[str, Any]) -> None:
+    """A unit is new, or something about it is different: what watches it follows."""
+    fences.follow(FenceRule.objects.filter(withdrawn_at=None), payload["units"])
+
+
 SLOW = frozenset({"quarantine.replay"})  # may take many seconds: drained apart, so that nothing else waits
 
 HANDLERS: Mapping[str, Handler] = {
@@ -161,6 +168,7 @@ HANDLERS: Mapping[str, Handler] = {
     "alarm.unsuppressed": alarm_told,
     "loop.acted": loop_acted,
     "camera.listed": camera_listed,
+    "unit.changed": unit_changed,
     "quarantine.replay": quarantine.replay,
     "live": live,
 }

@@ -216,10 +216,12 @@ INSTALLED_APPS = [
     "fengsui.loops",
     "fengsui.sense.devices",
     "fengsui.sense.cameras",
+    "fengsui.sense.moving",
     "fengsui.govern.quarantine",
     "fengsui.govern.ledger",
     "fengsui.govern.retention",
     "fengsui.warn.alarms",
+    "fengsui.warn.fences",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]

@@ -79,6 +79,26 @@ function alarm(level: Level, unacked: boolean, character: string): CanvasRenderi
   return c;
 }
 
+/** A unit: an arrow to the north that the map turns, or a disc where no course is known; hollow when its data has stopped. */
+function arrow(fresh: Freshness, hasCourse: boolean): CanvasRenderingContext2D {
+  const size = 24;
+  const c = canvas(size);
+  const live = fresh === "live";
+  const colour = live ? token("accent") : fresh === "late" ? token("l2-text") : token("stale");
+  const path = new Path2D(hasCourse ? "M12 2.5 19.5 20 12 16.2 4.5 20z" : "M12 5.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13z");
+  c.lineJoin = "round";
+  c.lineWidth = 4.5;
+  c.strokeStyle = token("bg-1");
+  c.stroke(path);
+  c.fillStyle = live ? colour : token("bg-1");
+  c.fill(path);
+  c.lineWidth = live ? 1.2 : 2;
+  c.strokeStyle = live ? token("accent-fg") : colour;
+  if (!live && fresh !== "late") c.setLineDash([3, 2]);
+  c.stroke(path);
+  return c;
+}
+
 /** The ring around the site that is looked at. */
 function ring(): CanvasRenderingContext2D {
   const c = canvas(56);
@@ -101,6 +121,10 @@ export function dress(map: MapLibre, character: (level: Level) => string): void 
     put(map, `alarm-${level}-0`, alarm(level, false, character(level)));
   }
   put(map, "ring", ring());
+  for (const fresh of FRESH) {
+    put(map, `unit-${fresh}-1`, arrow(fresh, true));
+    put(map, `unit-${fresh}-0`, arrow(fresh, false));
+  }
 }
 
 export function knownKind(kind: string): string {

@@ -8,6 +8,7 @@ import type { Feature, FeatureCollection, Point as GeoPoint } from "geojson";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
 import type { Level, MapLayer, SiteFeatures } from "@/lib/api";
+import type { UnitMark } from "@/lib/units";
 import { token } from "@/lib/theme";
 import type { Bounds } from "./extent";
 import { dress, knownKind } from "./icons";
@@ -42,6 +43,9 @@ export interface MapOptions {
   character: (level: Level) => string;
   onView: (bounds: Bounds, zoom: number) => void;
   onPick: (siteCode: string) => void;
+  onPickUnit?: (unit: number) => void;
+  /** clicks are places, not things: something is being drawn */
+  onPlace?: (lon: number, lat: number) => void;
   onLayerFailed: () => void;
 }
 
@@ -61,6 +65,9 @@ export class OneMap {
   private sites: SiteFeatures | null = null;
   private alarms: readonly AlarmSite[] = [];
   private chosen: [number, number] | null = null;
+  private units: readonly UnitMark[] = [];
+  private track: FeatureCollection | null = null;
+  private fences: FeatureCollection | null = null;
   private isDressed = false;
 
   constructor(private readonly options: MapOptions) {
@@ -172,6 +179,47 @@ export class OneMap {
     );
   }
 
+  /** What moves, with its heading; one whose data has stopped is drawn as such and where it was last. */
+  setUnits(units: readonly UnitMark[]): void {
+    this.units = units;
+    this.put(
+      "units",
+      units
+        .filter((unit) => unit.lon !== null && unit.lat !== null)
+        .map((unit) =>
+          point(unit.lon!, unit.lat!, {
+            unit: unit.id,
+            name: (this.options.language === "en" && unit.name_en) || unit.name,
+            icon: `unit-${unit.freshness}-${unit.deg === null ? 0 : 1}`,
+            deg: unit.deg ?? 0,
+            level: unit.level ?? 0,
+            alarm: unit.level ? `alarm-${unit.level}-1` : "",
+            // lower is drawn first: what is in alarm lies on top
+            order: unit.level ? 9 - unit.level : unit.freshness === "live" ? 1 : 0,
+          }),
+        ),
+    );
+  }
+
+  /** The way of one unit with its stops; null: none. */
+  setTrack(track: FeatureCollection | null): void {
+    this.track = track;
+    this.lay("track", track);
+  }
+
+  /** Fences as areas and lines. */
+  setFences(fences: FeatureCollection | null): void {
+    this.fences = fences;
+    this.lay("fences", fences);
+  }
+
+  private lay(source: string, data: FeatureCollection | null): void {
+    const held = this.map.getSource(source) as ml.GeoJSONSource | undefined;
+    if (!held) return;
+    delete document.documentElement.dataset.mapIdle;
+    void held.setData(data ?? points([]));
+  }
+
   private style(): ml.StyleSpecification {
     const { layers, language, scale, data } = this.options;
     return baseStyle(layers, language, scale, data);
@@ -199,6 +247,9 @@ export class OneMap {
     this.isDressed = true;
     if (this.sites) this.setSites(this.sites);
     this.setAlarms(this.alarms);
+    if (this.units.length) this.setUnits(this.units);
+    if (this.track) this.setTrack(this.track);
+    if (this.fences) this.setFences(this.fences);
     if (this.chosen) this.put("chosen", [point(this.chosen[0], this.chosen[1], {})]);
   }
 
@@ -206,6 +257,40 @@ export class OneMap {
     const { map } = this;
     const { scale } = this.options;
     const halo = { "text-halo-color": token("bg-1"), "text-halo-width": 1.8 };
+    map.addLayer({
+      id: "fence-areas",
+      type: "fill",
+      source: "fences",
+      filter: ["==", ["geometry-type"], "Polygon"],
+      paint: { "fill-color": token("accent"), "fill-opacity": 0.08 },
+    });
+    map.addLayer({
+      id: "fence-lines",
+      type: "line",
+      source: "fences",
+      layout: { "line-join": "round" },
+      paint: { "line-color": token("accent"), "line-width": 1.5, "line-dasharray": [4, 2] },
+    });
+    map.addLayer({
+      id: "track",
+      type: "line",
+      source: "track",
+      filter: ["==", ["get", "kind"], "track"],
+      layout: { "line-join": "round", "line-cap": "round" },
+      paint: { "line-color": token("accent"), "line-width": 3 * scale, "line-opacity": 0.75 },
+    });
+    map.addLayer({
+      id: "track-stops",
+      type: "circle",
+      source: "track",
+      filter: ["==", ["get", "kind"], "stop"],
+      paint: {
+        "circle-radius": 6 * scale,
+        "circle-color": token("bg-1"),
+        "circle-stroke-width": 2.5,
+        "circle-stroke-color": token("accent"),
+      },
+    });
     map.addLayer({
       id: "cells",
       type: "circle",
@@ -264,6 +349,47 @@ export class OneMap {
       },
     });
     map.addLayer({
+      id: "unit-names",
+      type: "symbol",
+      source: "units",
+      layout: {
+        "text-field": ["step", ["zoom"], "", 11, ["get", "name"]],
+        "text-font": FONT,
+        "text-size": 12 * scale,
+        "text-variable-anchor-offset": AROUND as never,
+        "text-max-width": 9,
+      },
+      paint: { "text-color": token("fg-1"), ...halo },
+    });
+    map.addLayer({
+      id: "units",
+      type: "symbol",
+      source: "units",
+      layout: {
+        "icon-image": ["get", "icon"],
+        "icon-size": scale,
+        "icon-rotate": ["get", "deg"],
+        "icon-rotation-alignment": "map",
+        "icon-allow-overlap": true,
+        "icon-ignore-placement": true, // a thousand of them must not be weighed against each other every second
+        "symbol-sort-key": ["get", "order"],
+      },
+    });
+    map.addLayer({
+      id: "unit-alarms",
+      type: "symbol",
+      source: "units",
+      filter: [">", ["get", "level"], 0],
+      layout: {
+        "icon-image": ["get", "alarm"],
+        "icon-size": 0.7 * scale,
+        "icon-offset": [22, -22],
+        "icon-allow-overlap": true,
+        "icon-ignore-placement": true,
+        "symbol-sort-key": ["get", "order"],
+      },
+    });
+    map.addLayer({
       id: "chosen",
       type: "symbol",
       source: "chosen",
@@ -299,14 +425,22 @@ export class OneMap {
 
   private listen(): void {
     const { map } = this;
-    for (const layer of ["alarm-marks", "plates", "cells"]) {
+    for (const layer of ["alarm-marks", "unit-alarms", "units", "plates", "cells"]) {
       map.on("mouseenter", layer, () => (map.getCanvas().style.cursor = "pointer"));
       map.on("mouseleave", layer, () => (map.getCanvas().style.cursor = ""));
     }
     map.on("click", (event) => {
-      const layers = ["alarm-marks", "plates", "cells"].filter((id) => map.getLayer(id));
+      if (this.options.onPlace) {
+        this.options.onPlace(event.lngLat.lng, event.lngLat.lat);
+        return;
+      }
+      const layers = ["alarm-marks", "unit-alarms", "units", "plates", "cells"].filter((id) => map.getLayer(id));
       const [hit] = map.queryRenderedFeatures(event.point, { layers });
       if (!hit) return;
+      if (hit.properties.unit !== undefined) {
+        this.options.onPickUnit?.(Number(hit.properties.unit));
+        return;
+      }
       if (hit.properties.bounds) this.fit(String(hit.properties.bounds).split(",").map(Number) as Bounds);
       else this.options.onPick(String(hit.properties.code));
     });

@@ -18,7 +18,10 @@ export function baseStyle(
   const has = (name: string) => layers.some((layer) => layer.name === name);
   const sources: StyleSpecification["sources"] = {};
   for (const layer of layers) sources[layer.name] = { type: "geojson", data: data[layer.name] ?? layer.url };
+  sources.fences = { type: "geojson", data: NOTHING };
+  sources.track = { type: "geojson", data: NOTHING };
   sources.sites = { type: "geojson", data: NOTHING };
+  sources.units = { type: "geojson", data: NOTHING };
   sources.alarms = { type: "geojson", data: NOTHING };
   sources.chosen = { type: "geojson", data: NOTHING };
   const style: StyleSpecification = { version: 8, sources, layers: [] };

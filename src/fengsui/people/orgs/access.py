@@ -43,6 +43,10 @@ MAY: dict[str, frozenset[str]] = {
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),
+    # what moves
+    "unit.view": STAFF,
+    "unit.edit": frozenset({STEWARD, OPERATE}),
+    "fence.edit": frozenset({COMMAND, REGULATE, STEWARD}),
     # data
     "rule.edit": frozenset({REGULATE, STEWARD}),
     "site.edit": frozenset({STEWARD, OPERATE}),

@@ -16,7 +16,9 @@ from fengsui.run.pipeline.partition import Snapshot, Stored
 from fengsui.stores import changes
 from fengsui.warn.alarms import loader
 from fengsui.warn.engine import Rules, compile_tables, replace_rules
+from fengsui.warn.engine.moving import NOBODY, Watches
 from fengsui.warn.engine.rules import Forms, finish
+from fengsui.warn.fences import loader as fences
 
 FORMAT = 1
 READ_ALL = 0.25  # of the datastreams changed: from here on reading everything is the shorter way
@@ -32,19 +34,24 @@ class Configuration:
     rules: Rules
     policy: CheckPolicy
     stored: Stored
+    watches: Watches = NOBODY
+    moving: int = -1  # the change counter that ``watches`` stand for; they are read whole, and are in no file
 
 
 def load(partition: int, partitions: int) -> Configuration:
     """All of it.  Counters first: a change during reading leads to another reading."""
-    numbers = counters()
+    *numbers, moving = counters()
     columns = catalogue_columns.load(partition, partitions)
     rules = compile_tables(loader.rule_tables(partition, partitions), columns.datastream)
-    return Configuration(columns, rules, catalogue_columns.load_policy(), Stored(numbers))
+    watches = fences.load(partition, partitions)
+    policy = catalogue_columns.load_policy()
+    return Configuration(columns, rules, policy, Stored((numbers[0], numbers[1])), watches, moving)
 
 
 def follow(known: Configuration, partition: int, partitions: int) -> Configuration:
     """What is in force now, by reading what changed since ``known``; ``known`` itself when nothing of it did."""
-    numbers = counters()
+    slots, ruled, moving = counters()
+    numbers = slots, ruled
     if numbers[0] < known.stored.numbers[0] or numbers[1] < known.stored.numbers[1]:
         return load(partition, partitions)  # another database, or an older one brought back
     policy = catalogue_columns.load_policy()
@@ -62,22 +69,33 @@ def follow(known: Configuration, partition: int, partitions: int) -> Configurati
         part = compile_tables([loader.rules_of(asked)], asked)
         if columns is not known.columns or not part.same_as(known.rules.of(asked)):
             rules = replace_rules(known.rules, columns.datastream, part)
-    if columns is known.columns and rules is known.rules and policy == known.policy:
+    watches = known.watches
+    if moving != known.moving or columns is not known.columns:
+        watches = fences.load(partition, partitions)
+    if (
+        columns is known.columns
+        and rules is known.rules
+        and policy == known.policy
+        and watches is known.watches
+    ):
         known.stored.numbers = numbers
         return known
     same = columns is known.columns and rules is known.rules
-    return Configuration(columns, rules, policy, Stored(numbers, known.stored.file if same else ""))
+    stored = Stored(numbers, known.stored.file if same else "")
+    return Configuration(columns, rules, policy, stored, watches, moving)
 
 
 def changed_since(known: Configuration) -> bool:
     """Whether ``follow`` has anything to look at."""
-    return counters() != known.stored.numbers or catalogue_columns.load_policy() != known.policy
+    return (
+        counters() != (*known.stored.numbers, known.moving) or catalogue_columns.load_policy() != known.policy
+    )
 
 
-def counters() -> tuple[int, int]:
-    """The numbers of "slots" and "rules"."""
+def counters() -> tuple[int, int, int]:
+    """The numbers of "slots", "rules" and "moving"."""
     found = changes.numbers()
-    return found.get("slots", 0), found.get("rules", 0)
+    return found.get("slots", 0), found.get("rules", 0), found.get("moving", 0)
 
 
 def parts(snapshot: Snapshot) -> dict[str, np.ndarray]:

@@ -4,7 +4,8 @@
 change after they were added.  An epoch is held here from the moment it is cut until its commit is known to have
 happened, so that no reading is for an instant neither here nor in the catalogue.
 
-``latest.<partition>`` answers the newest reading of each datastream of a site, msgpack ``{site}``, as columns of bytes.
+``latest.<partition>`` answers the newest reading of each datastream of a site, msgpack ``{site}``, as columns of bytes;
+``units.<partition>`` the newest position of every unit, the same way.
 """
 
 import asyncio
@@ -25,6 +26,14 @@ from fengsui.stores.history import recent
 log = structlog.get_logger()
 
 LATEST = {"ids": "<i4", "time_ms": "<i8", "value": "<f8", "quality": "u1", "reason": "u1"}
+POSITIONS = {
+    "unit": "<i8",
+    "time_ms": "<i8",
+    "lon": "<f8",
+    "lat": "<f8",
+    "kmh": "<f4",
+    "deg": "<f4",
+}
 SPARE_BYTES = 4096  # of a message, for what is not the payload
 
 InEngine = Callable[..., Awaitable[Any]]  # runs a function where the partition may be touched
@@ -59,6 +68,7 @@ class Hot:
         self._subscriptions = [
             await self._nc.subscribe(recent.SUBJECT.format(self._number), cb=self._answer_recent),
             await self._nc.subscribe(f"latest.{self._number}", cb=self._answer_latest),
+            await self._nc.subscribe(f"units.{self._number}", cb=self._answer_units),
         ]
 
     async def stop(self) -> None:
@@ -94,8 +104,13 @@ class Hot:
             site = int(msgspec.msgpack.decode(message.data)["site"])
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
             return
-        found = await self._in_engine(self._partition.latest_of, site)
-        columns = {name: found[name].astype(kind, copy=False).tobytes() for name, kind in LATEST.items()}
+        await self._respond(message, await self._in_engine(self._partition.latest_of, site), LATEST)
+
+    async def _answer_units(self, message: Msg) -> None:
+        await self._respond(message, await self._in_engine(self._partition.positions), POSITIONS)
+
+    async def _respond(self, message: Msg, found: dict[str, Any], kinds: dict[str, str]) -> None:
+        columns = {name: found[name].astype(kind, copy=False).tobytes() for name, kind in kinds.items()}
         try:
             await message.respond(msgspec.msgpack.encode(columns))
         except BUS_ERRORS as error:

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 ALARM = "live.alarm"
 WATCH = "live.watch"
+UNITS = "live.units"  # positions of an organisation's units, a frame a second
 LONGEST_LEASE_S = 60.0
 MOST_WATCHED = 2_000  # sites; a lease beyond it is passed over
 TOLD_AT_ONCE = 64
@@ -40,6 +41,10 @@ class Live:
         self._in_engine = in_engine
         self._leases: dict[int, float] = {}  # site → until (monotonic)
         self._sent: dict[int, np.ndarray] = {}  # site → times of its datastreams in the last frame
+        self._units_until = 0.0  # somebody follows the units until then (monotonic)
+        self._units_sent: tuple[np.ndarray, np.ndarray] | None = (
+            None  # units, and their times in the last frames
+        )
         self._subscriptions: list[Any] = []
 
     async def start(self) -> None:
@@ -48,8 +53,11 @@ class Live:
                 lease = msgspec.json.decode(message.data)
                 until = time.monotonic() + min(float(lease["seconds"]), LONGEST_LEASE_S)
                 sites = [int(site) for site in lease["site_ids"]]
-            except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+                units = bool(lease.get("units"))
+            except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
                 return
+            if units:
+                self._units_until = max(until, self._units_until)
             for site in sites:
                 mine = site >= 0 and partition_of(site, self._partitions) == self._partition
                 if mine and (site in self._leases or len(self._leases) < MOST_WATCHED):
@@ -86,6 +94,11 @@ class Live:
         for site in [site for site, until in self._leases.items() if until < now]:
             del self._leases[site]
             self._sent.pop(site, None)
+        if self._units_until > now:
+            for frame in await self._in_engine(self._unit_frames, partition, now_ms):
+                await self._nc.publish(UNITS, frame)
+        else:
+            self._units_sent = None
         if not self._leases:
             return
         frames = await self._in_engine(self._frames, partition, list(self._leases), now_ms)
@@ -107,4 +120,28 @@ class Live:
                     "q": found["quality"].tolist(),
                 }
                 out.append((site, msgspec.json.encode(frame)))
+        return out
+
+    def _unit_frames(self, partition: Partition, now_ms: int) -> list[bytes]:
+        """The units that moved since the last frames, a frame for each organisation: who may see it is one question."""
+        watches, last = partition.places.watches, partition.moving.last_ms
+        since = None
+        if self._units_sent is not None and np.array_equal(self._units_sent[0], watches.unit):
+            since = self._units_sent[1]
+        found = partition.positions(since)
+        self._units_sent = (watches.unit, last)  # never written to: each step makes another
+        out = []
+        for org in np.unique(found["org"]).tolist():
+            rows = np.flatnonzero(found["org"] == org)
+            frame = {
+                "org_path": watches.org_path[org],
+                "t_ms": now_ms,
+                "ids": found["unit"][rows].tolist(),
+                "time_ms": found["time_ms"][rows].tolist(),
+                "lon": np.round(found["lon"][rows], 6).tolist(),
+                "lat": np.round(found["lat"][rows], 6).tolist(),
+                "kmh": [round(v, 1) if math.isfinite(v) else None for v in found["kmh"][rows].tolist()],
+                "deg": [round(v) if math.isfinite(v) else None for v in found["deg"][rows].tolist()],
+            }
+            out.append(msgspec.json.encode(frame))
         return out

@@ -5,13 +5,14 @@ they were grouped, and where the stream was cut and read again, changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from fengsui.base import batch as wire
 from fengsui.base.batch import Batch, Message
 from fengsui.base.errors import BadBatch
+from fengsui.base.quality import Quality
 from fengsui.govern import checks
 from fengsui.govern.catalogue.columns import Columns
 from fengsui.govern.checks import CheckPolicy, Judged, Latest
@@ -24,11 +25,13 @@ from fengsui.stores.checkpoints.states import Parts
 from fengsui.stores.checkpoints.writers import Writers
 from fengsui.stores.history.rows import Rows
 from fengsui.warn.alarms.episodes import EventRow, event_rows
-from fengsui.warn.engine import RuleRow, Rules, RuleTable, State, compile_rules, step, sweep
+from fengsui.warn.engine import RuleRow, Rules, RuleTable, State, compile_rules, moving, step, sweep
 from fengsui.warn.engine.events import NOTHING
+from fengsui.warn.engine.moving import Memory, Places, Watches
 from fengsui.warn.engine.state import Frozen
 
 STEWARD = "steward:"  # source of readings that a person corrected and replayed
+FENCES = "fences"  # source of readings that are made here, out of positions
 
 
 class UnknownDatastreams(Exception):
@@ -68,6 +71,7 @@ class Snapshot:
     latest: Latest
     state: Frozen
     stored: Stored
+    moving: dict[str, np.ndarray] = field(default_factory=dict)
 
     def parts(self) -> dict[str, np.ndarray]:
         """What ``stores.checkpoints.states.save`` writes."""
@@ -76,6 +80,7 @@ class Snapshot:
             "configuration": np.array(self.stored.file),
             **{f"latest.{f.name}": getattr(self.latest, f.name) for f in fields(Latest)},
             **{f"engine.{name}": column for name, column in self.state.parts().items()},
+            **{f"moving.{name}": column for name, column in self.moving.items()},
         }
 
 
@@ -88,8 +93,11 @@ class Partition:
         rules: Rules,
         policy: CheckPolicy,
         partitions: int = 1,
+        watches: Watches = moving.NOBODY,
     ) -> None:
         self.columns, self.rules, self.policy = columns, rules, policy
+        self.places = _places(watches, columns)
+        self.moving = Memory.fresh(len(watches))
         self.latest = Latest.fresh(columns.n_slots)
         self.state = State.fresh(self.rules)
         self.partitions = self.partitions_before = partitions  # before: when the restored state was saved
@@ -117,7 +125,8 @@ class Partition:
             was = State.of(engine)
             latest = latest.moved(*_moves(was.rules.datastream, self.columns))
             state, said = was.carry_over(self.rules, at_ms)
-        self.latest, self.state = latest, state
+        remembered = Memory.of(parts.under("moving."), self.places.watches.unit)
+        self.latest, self.state, self.moving = latest, state, remembered
         self.seq, self.partitions_before = seq, partitions_before
         return event_rows(said)
 
@@ -133,9 +142,20 @@ class Partition:
         self.latest.value[slot[known]] = value[known]
 
     def adopt(
-        self, columns: Columns, rules: Rules, policy: CheckPolicy, at_ms: int, stored: Stored | None = None
+        self,
+        columns: Columns,
+        rules: Rules,
+        policy: CheckPolicy,
+        at_ms: int,
+        stored: Stored | None = None,
+        watches: Watches | None = None,
     ) -> list[EventRow]:
-        """Go on under another registry, other rules or another policy.  Returns ends of episodes, as ``restore``."""
+        """Go on under another registry, other rules, watches or policy.  Returns ends of episodes, as ``restore``."""
+        before = self.places.watches
+        watches = before if watches is None else watches
+        if columns is not self.columns or watches is not before:
+            self.places = _places(watches, columns)
+            self.moving = self.moving.moved(before.unit, watches.unit)
         if columns is not self.columns:
             self.latest = self.latest.moved(*_moves(self.columns.datastream, columns))
         self.columns, self.rules, self.policy, self.stored = columns, rules, policy, stored or Stored()
@@ -193,7 +213,13 @@ class Partition:
     def snapshot(self) -> Snapshot:
         """The state now, as a copy."""
         return Snapshot(
-            self.seq, self.partitions, self.columns, self.latest.copy(), self.state.freeze(), self.stored
+            self.seq,
+            self.partitions,
+            self.columns,
+            self.latest.copy(),
+            self.state.freeze(),
+            self.stored,
+            self.moving.parts(self.places.watches.unit),
         )
 
     def latest_of(self, site_id: int, since: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -214,6 +240,33 @@ class Partition:
             "reason": self.latest.reason[slots][which],
         }
 
+    def positions(self, since: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The newest position of each unit as columns: unit, org, time_ms, lon, lat, kmh, deg (NaN: not told).
+
+        Only those whose time differs from ``since`` (int64, by unit) when it is given.
+        """
+        watches, last = self.places.watches, self.moving.last_ms
+        which = last != moving.NEVER
+        if since is not None and len(since) == len(last):
+            which &= last != since
+        at = np.flatnonzero(which)
+        told = {}
+        for name, role in (("kmh", moving.KMH), ("deg", moving.DEG)):
+            slot = self.places.of_unit[at, role]
+            now = (slot >= 0) & (
+                self.latest.time_ms[slot] == last[at]
+            )  # -1 looks at the last slot, and is put aside
+            told[name] = np.where(now, self.latest.value[slot], np.nan)
+        return {
+            "unit": watches.unit[at],
+            "org": watches.org[at],
+            "time_ms": last[at],
+            "lon": self.moving.lon[at],
+            "lat": self.moving.lat[at],
+            "kmh": told["kmh"] * watches.factor[at],
+            "deg": told["deg"],
+        }
+
     # ---- inside ---------------------------------------------------------------------------------------------------
 
     def _decode(self, arrived: Arrived) -> Message | BadBatch:
@@ -228,8 +281,9 @@ class Partition:
     def _look(self, messages: Sequence[Message]) -> tuple[Gathered, Judged] | None:
         """The rows of messages and what the checks say of them; changes nothing."""
         batches = [b for m in messages for b in m.batches if len(b)]
-        if not batches:
-            return None
+        return self._judged(batches) if batches else None
+
+    def _judged(self, batches: Sequence[Batch]) -> tuple[Gathered, Judged]:
         rows = gather(batches, [b.source.startswith(STEWARD) for b in batches])
         columns = self.columns
         facts = checks.Facts(
@@ -290,7 +344,43 @@ class Partition:
             kept, slots = out.take(new), slots[new]
         epoch.rows.append(kept)
         events = step(self.state, slots, kept.time_ms, kept.value, kept.quality, self.rules)
-        return event_rows(events, kept.received_ms) if len(events) else []
+        said = event_rows(events, kept.received_ms) if len(events) else []
+        if len(self.places.slot):
+            of = batch[place]
+            said += self._watch(batches, kept, slots, of if new.all() else of[new], epoch)
+        return said
+
+    def _watch(
+        self, batches: Sequence[Batch], kept: Rows, slots: np.ndarray, of: np.ndarray, epoch: Epoch
+    ) -> list[EventRow]:
+        """Readings of the watches over the units that moved: made here, then checked, stored and judged as any other.
+
+        Only positions that are new and in order make some, as only those are judged.
+        """
+        seen = moving.positions(self.places, slots, of, kept.time_ms, kept.value, kept.quality)
+        if seen is None:
+            return []
+        self.moving, made = moving.derive(self.places.watches, self.moving, seen)
+        known = self.columns.slots(made.datastream) >= 0
+        position, stream, value = made.position[known], made.datastream[known], made.value[known]
+        if not len(stream):
+            return []
+        source = seen.batch[position]
+        order = np.argsort(source, kind="stable")
+        starts = np.flatnonzero(np.append(True, np.diff(source[order]) != 0))
+        out = []
+        for rows in np.split(order, starts[1:]):
+            sent = batches[int(source[rows[0]])]
+            vouched = STEWARD if sent.source.startswith(STEWARD) else ""
+            n = len(rows)
+            out.append(
+                Batch(
+                    sent.site, vouched + FENCES, sent.received_ms, stream[rows], seen.time_ms[position[rows]],
+                    value[rows], np.where(np.isfinite(value[rows]), Quality.GOOD, Quality.BAD).astype(np.uint8),
+                    np.zeros(n, np.uint8),
+                )
+            )  # fmt: skip
+        return self._put_in(*self._judged(out), epoch)
 
     def _hear(self, epoch: Epoch, batches: Sequence[Batch], observed_ms: np.ndarray) -> None:
         for batch, time_ms in zip(batches, observed_ms.tolist(), strict=True):
@@ -323,6 +413,11 @@ POISONED = "bus"  # source of messages that are no batch
 def compile_for(columns: Columns, rule_rows: Iterable[RuleRow] | RuleTable) -> Rules:
     """The rules of a partition in the engine's form.  Takes a moment; any thread may do it."""
     return compile_rules(rule_rows, columns.datastream)
+
+
+def _places(watches: Watches, columns: Columns) -> Places:
+    slots = columns.slots(watches.stream.reshape(-1)).reshape(watches.stream.shape)
+    return Places.of(watches, slots, columns.n_slots)
 
 
 def _moves(before: np.ndarray, columns: Columns) -> tuple[int, np.ndarray, np.ndarray]:

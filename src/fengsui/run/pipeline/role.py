@@ -44,6 +44,7 @@ from fengsui.stores.history.catalogue import Catalogue
 from fengsui.stores.history.segments import DAY_MS
 from fengsui.warn.alarms import services as alarms
 from fengsui.warn.alarms.episodes import EventRow
+from fengsui.warn.engine import moving
 from fengsui.warn.engine import warm_up as warm_up_engine
 
 log = structlog.get_logger()
@@ -188,11 +189,12 @@ class Role:
         await self._in("engine", checks.warm_up)
         await self._in("engine", gather.warm_up)
         await self._in("engine", warm_up_engine)
+        await self._in("engine", moving.warm_up)
         await self._patiently("database", lambda: self._in("commit", self.catalogue.recover, self.number))
         found = await self._patiently("database", lambda: self._in("loader", self._load))
         self._known = found
         self.partition = await self._in(
-            "engine", Partition, found.columns, found.rules, found.policy, self.partitions
+            "engine", Partition, found.columns, found.rules, found.policy, self.partitions, found.watches
         )
         self.partition.stored = found.stored
         self.partition.writers = await self._patiently(
@@ -545,7 +547,13 @@ class Role:
         await self._until_committed()
         self._enqueue(
             await self._in_engine(
-                self.partition.adopt, found.columns, found.rules, found.policy, _now_ms(), found.stored
+                self.partition.adopt,
+                found.columns,
+                found.rules,
+                found.policy,
+                _now_ms(),
+                found.stored,
+                found.watches,
             )
         )
         self._known = found

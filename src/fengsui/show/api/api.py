@@ -18,6 +18,7 @@ from fengsui.show.api import (
     search,
     sites,
     status,
+    units,
 )
 from fengsui.show.api.schemas import MeOut
 from fengsui.show.api.shapes import org
@@ -33,7 +34,7 @@ api = NinjaAPI(
     openapi_url="openapi.json",
 )
 errors.install(api)
-for router in (sites, maps, readings, corrections, alarms, loops, devices, frames, search, status):
+for router in (sites, maps, readings, corrections, alarms, loops, devices, units, frames, search, status):
     api.add_router("", router.router)
 
 

@@ -439,3 +439,100 @@ class StatusOut(Schema):
     ok: bool
     at_ms: int
     roles: list[RoleOut]
+
+
+# ---- what moves ---------------------------------------------------------------------------------------------------
+
+
+class UnitOut(Schema):
+    """A moving unit and where it is; null where nothing is known."""
+
+    id: int
+    code: str
+    name: str
+    name_en: str
+    kind: str
+    terminal: str
+    site: SiteRef
+    org_path: str
+    period_ms: int
+    time_ms: int | None
+    lon: float | None
+    lat: float | None
+    kmh: float | None
+    deg: float | None
+    freshness: Freshness
+    priority: int | None  # of the worst standing alarm: 1 red … 4 blue
+
+
+class UnitPage(Schema):
+    items: list[UnitOut]
+    next: str | None
+
+
+class UnitsOnMap(Schema):
+    """Units in columns of equal length, as the stream's ``units`` frames name them by ``ids``."""
+
+    at_ms: int
+    more: bool  # there are units beyond these
+    ids: list[int]
+    code: list[str]
+    name: list[str]
+    name_en: list[str]
+    kind: list[str]
+    site: list[str]
+    period_ms: list[int]
+    time_ms: list[int | None]
+    lon: list[float | None]
+    lat: list[float | None]
+    kmh: list[float | None]
+    deg: list[float | None]
+    priority: list[int | None]
+    streams: list[list[int]]  # datastreams of the unit, by which an alarm is known to be its
+
+
+class PositionIn(Schema):
+    terminal: str
+    time: int | str
+    lon: float
+    lat: float
+    speed: float | None = None  # km/h
+    course: float | None = None
+    accuracy: float | None = None  # metres
+
+
+class PositionsIn(Schema):
+    positions: list[dict[str, Any]]  # each as PositionIn; a row that is not one is named in the answer
+
+
+class BadPosition(Schema):
+    row: int
+    why: str
+
+
+class PositionsOut(Schema):
+    """``accepted`` rows are durable; ``refused`` ones are named, the first hundred of them."""
+
+    rows: int
+    accepted: int
+    refused: int
+    bad: list[BadPosition]
+
+
+class HereOut(Schema):
+    """Whose phone this is and since when they share its place; null when they do not."""
+
+    unit: int
+    name: str
+    shared_at_ms: int | None
+
+
+class HereIn(Schema):
+    """Columns of equal length; what a phone does not know is null or left out."""
+
+    time_ms: list[int]
+    lon: list[float]
+    lat: list[float]
+    kmh: list[float | None] = []
+    deg: list[float | None] = []
+    accuracy_m: list[float | None] = []

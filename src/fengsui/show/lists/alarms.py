@@ -63,6 +63,11 @@ def alarm_page(user: Any, filters: Filters, *, cursor: str | None = None, size: 
     return page(rows, QUEUE if filters.standing else RECORD, cursor, size)
 
 
+def of_thing(user: Any, thing_id: int, most: int = 20) -> list[Alarm]:
+    """The newest alarms of one thing."""
+    return list(alarms(user).filter(datastream__thing=thing_id).order_by(*RECORD)[:most])
+
+
 def loop_ids(found: Iterable[Alarm]) -> dict[int, int]:
     """Alarm id → id of the loop that disposes of it, for the alarms of one page."""
     keys = {f"alarm:{alarm.key}": alarm.pk for alarm in found}

@@ -50,6 +50,7 @@ class Hub:
         self._lock = threading.Lock()
         self._wakers: dict[asyncio.AbstractEventLoop, Waker] = {}
         self._watched: Counter[int] = Counter()
+        self._following = 0  # streams that want the units
         self._subscriptions: dict[int, Subscription] = {}
         self._client: Client | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -119,6 +120,12 @@ class Hub:
         if self._loop is not None and self._changed is not None and not self._loop.is_closed():
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._changed.set)
+
+    def follow_units(self, by: int = 1) -> None:
+        """Ask for the units' positions, or (-1) no longer."""
+        with self._lock:
+            self._following += by
+        self._count((), 0)
 
     def stop(self) -> None:
         """Wake every stream so that it ends, then leave the bus.  Safe from any thread, also a signal handler."""
@@ -238,17 +245,27 @@ class Hub:
             self.frames.append([Event(0, "readings", "", site, _sse("readings", 0, message.data))])
             self._wake()
 
+        async def units(message: Msg) -> None:
+            self.frames.append([_frame_of_units(message.data)])
+            self._wake()
+
+        heard: Subscription | None = None
         while not self.stopping:
             self._changed.clear()
             with self._lock:
-                wanted = set(self._watched)
+                wanted, follows = set(self._watched), self._following > 0
             try:
+                if follows and heard is None:
+                    heard = await client.subscribe("live.units", cb=units)
+                elif not follows and heard is not None:
+                    await heard.unsubscribe()
+                    heard = None
                 for site in wanted - self._subscriptions.keys():
                     self._subscriptions[site] = await client.subscribe(f"live.readings.{site}", cb=frame)
                 for site in self._subscriptions.keys() - wanted:
                     await self._subscriptions.pop(site).unsubscribe()
-                if wanted:
-                    lease = {"site_ids": sorted(wanted), "seconds": LEASE_S}
+                if wanted or follows:
+                    lease = {"site_ids": sorted(wanted), "seconds": LEASE_S, "units": follows}
                     await client.publish("live.watch", json.dumps(lease).encode())
             except NatsError as error:
                 log.warning("live.watch", error=repr(error))
@@ -295,6 +312,16 @@ def _event(seq: int, topic: str, data: bytes) -> Event:
         log.warning("live.unreadable", seq=seq, topic=topic)
         return Event(seq, "unreadable", "", 0, b"")
     return Event(seq, topic, path, site, _sse(topic, seq, data))
+
+
+def _frame_of_units(data: bytes) -> Event:
+    """A frame of one organisation's units; its path stands first in it."""
+    try:
+        path = str(json.loads(data)["org_path"])
+    except (ValueError, TypeError, KeyError):
+        log.warning("live.unreadable", topic="unit")
+        return Event(0, "unreadable", "", 0, b"")
+    return Event(0, "unit", path, 0, _sse("units", 0, data))
 
 
 def _sse(topic: str, seq: int, data: bytes) -> bytes:

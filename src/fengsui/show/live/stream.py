@@ -1,9 +1,10 @@
 """``GET /api/v1/live``: server-sent events, as a plain ASGI application beside Django.
 
-Query: ``topics`` (alarms, loops, sites, ledger; commas), ``sites`` (codes whose telemetry frames are wanted).
+Query: ``topics`` (alarms, loops, sites, ledger, units; commas), ``sites`` (codes whose telemetry frames are wanted).
 Events: ``hello`` once (load the lists after it), ``beat`` every five seconds, ``alarm`` ``loop`` ``site`` ``ledger``
-with ``id:`` = sequence in LIVE, ``readings`` (a telemetry frame, no id), ``reset`` (events were missed: load the lists
-again), ``end`` (the session ended or the right was lost: do not come back by yourself).  ``Last-Event-ID`` resumes.
+with ``id:`` = sequence in LIVE, ``readings`` (a telemetry frame, no id), ``units`` (positions of a second, no id),
+``reset`` (events were missed: load the lists again), ``end`` (the session ended or the right was lost: do not come
+back by yourself).  ``Last-Event-ID`` resumes.
 
 It stands beside Django because a stream must hold neither a thread nor a database connection.
 """
@@ -36,8 +37,14 @@ from fengsui.show.live.ring import Event
 from fengsui.stores import clock
 
 PATH = "/api/v1/live"
-ACTIONS = {"alarm": "alarm.view", "loop": "loop.view", "site": "site.view", "ledger": "ledger.view"}
-TOPICS = {"alarms": "alarm", "loops": "loop", "sites": "site", "ledger": "ledger"}
+ACTIONS = {
+    "alarm": "alarm.view",
+    "loop": "loop.view",
+    "site": "site.view",
+    "ledger": "ledger.view",
+    "unit": "unit.view",
+}
+TOPICS = {"alarms": "alarm", "loops": "loop", "sites": "site", "ledger": "ledger", "units": "unit"}
 RETRY_MS = 3000
 BEAT_S = 5.0  # a beat is also what keeps proxies from closing a quiet stream
 CHECK_S = 30.0  # how often session and memberships are read again
@@ -113,6 +120,9 @@ async def _stream(
     wake = waker.add()
     watched = viewer.sites
     bus.watch(watched)
+    follows = "unit" in topics
+    if follows:
+        bus.follow_units()
     try:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         place, seq, missed = _place(bus, last)
@@ -159,6 +169,8 @@ async def _stream(
     finally:
         waker.remove(wake)
         bus.unwatch(watched)
+        if follows:
+            bus.follow_units(-1)
 
 
 def _place(bus: Hub, last: str) -> tuple[int, int, bool]:

@@ -1,6 +1,8 @@
 """Forms of the pages.  What is allowed is decided by the services; a form only carries what was typed."""
 
 import datetime
+import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,9 +10,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from fengsui.base.errors import FengsuiError
+from fengsui.people.orgs.models import Org
 from fengsui.sense.devices.models import Datastream
+from fengsui.sense.moving.models import UnitKind
 from fengsui.show.words import problem, say
 from fengsui.warn.alarms.models import Kind, Priority, Rule
+from fengsui.warn.fences.models import ANYWHERE, Fence, RoadClass, ShapeKind, What
 from fengsui.warn.rules import BadRule
 
 NUMBERS = ("setpoint", "deadband")
@@ -115,3 +120,135 @@ def _typed(rule: Rule) -> dict[str, Any]:
         seconds = getattr(rule, f"{name}_ms") / 1000
         values[name] = int(seconds) if seconds == int(seconds) else seconds
     return values | {"version": rule.version}
+
+
+_SPAN = re.compile(r"([1-7])(?:-([1-7]))?\s+(\d\d:\d\d)\s*-\s*(\d\d:\d\d)")
+
+
+class FenceForm(forms.Form):
+    """A fence as it is typed or drawn; ``values`` are as the service takes them."""
+
+    org = forms.ModelChoiceField(queryset=Org.objects.none(), label=_("Organisation"))
+    name = forms.CharField(label=_("Name"), max_length=80)
+    name_en = forms.CharField(label=_("Name in English"), max_length=80, required=False)
+    shape = forms.ChoiceField(label=_("Form"), choices=ShapeKind.choices)
+    radius_m = forms.FloatField(
+        label=_("Radius, metres"), required=False, help_text=_("Of a circle, or to each side of a corridor.")
+    )
+    geometry = forms.CharField(
+        label=_("Geometry"),
+        max_length=200_000,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text=_(
+            "GeoJSON in WGS 84, longitude first: Polygon, Point or LineString. Draw it on the map or paste it."
+        ),
+    )
+    road_class = forms.ModelChoiceField(
+        queryset=RoadClass.objects.all(), label=_("Class of road"), required=False
+    )
+    valid_from = forms.DateTimeField(
+        label=_("In force from"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    valid_until = forms.DateTimeField(
+        label=_("In force until"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    weekly = forms.CharField(
+        label=_("Hours of the week"),
+        required=False,
+        max_length=2_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("One span a line, 1 is Monday: 1-5 08:00-18:00. Empty: always."),
+    )
+    is_active = forms.BooleanField(label=_("In force"), required=False)
+
+    def __init__(self, data: Any = None, *, orgs: Any, fence: Fence | None = None) -> None:
+        initial = (
+            _drawn(fence) if fence else {"is_active": True, "shape": ShapeKind.POLYGON, "org": orgs.first()}
+        )
+        super().__init__(data, initial=initial)
+        self.fields["org"].queryset = orgs
+        if fence is not None:
+            del self.fields["org"]
+        for name, field in self.fields.items():
+            field.widget.attrs["aria-describedby"] = f"id_{name}-error"
+
+    def clean_geometry(self) -> Any:
+        try:
+            return json.loads(self.cleaned_data["geometry"])
+        except ValueError as error:
+            raise forms.ValidationError(_("This is not JSON.")) from error
+
+    def clean_weekly(self) -> list[list[Any]]:
+        out: list[list[Any]] = []
+        for line in filter(None, map(str.strip, self.cleaned_data["weekly"].splitlines())):
+            found = _SPAN.fullmatch(line)
+            if found is None:
+                raise forms.ValidationError(_("Write each line as 1-5 08:00-18:00."))
+            first, last = int(found[1]), int(found[2] or found[1])
+            out += [[day, found[3], found[4]] for day in range(first, last + 1)]
+        return out
+
+    def values(self) -> dict[str, Any]:
+        """As the service takes them."""
+        cleaned = self.cleaned_data
+        names = (
+            "name",
+            "name_en",
+            "shape",
+            "radius_m",
+            "geometry",
+            "valid_from",
+            "valid_until",
+            "weekly",
+            "is_active",
+        )
+        road = cleaned["road_class"]
+        return {name: cleaned[name] for name in names} | {"road_class_id": road.pk if road else None}
+
+
+class FenceRuleForm(forms.Form):
+    """A rule of a fence.  Durations are typed in seconds."""
+
+    what = forms.ChoiceField(label=_("What must not happen"), choices=What.choices)
+    limit = forms.FloatField(
+        label=_("Limit"), required=False, min_value=0,
+        help_text=_("km/h, seconds stopped or silent, or metres inside that count."),
+    )  # fmt: skip
+    deadband = forms.FloatField(
+        label=_("Deadband"), required=False, min_value=0,
+        help_text=_("Metres or km/h that the way back must exceed; empty: as usual."),
+    )  # fmt: skip
+    on_delay = forms.FloatField(label=_("On-delay, seconds"), required=False, min_value=0)
+    off_delay = forms.FloatField(label=_("Off-delay, seconds"), required=False, min_value=0)
+    priority = forms.ChoiceField(label=_("Level"), choices=Priority.choices, initial=Priority.YELLOW)
+    unit_kinds = forms.MultipleChoiceField(
+        label=_("Only kinds of units"), choices=UnitKind.choices, required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )  # fmt: skip
+
+    def __init__(self, data: Any = None, *, has_fence: bool = True) -> None:
+        super().__init__(data)
+        self.fields["what"].choices = [c for c in What.choices if has_fence or c[0] in ANYWHERE]
+
+    def values(self) -> dict[str, Any]:
+        """As the service takes them; what was left empty is as usual for its kind."""
+        cleaned = self.cleaned_data
+        values: dict[str, Any] = {"priority": int(cleaned["priority"]), "unit_kinds": cleaned["unit_kinds"]}
+        for name in ("limit", "deadband"):
+            if cleaned[name] is not None:
+                values[name] = cleaned[name]
+        for name in ("on_delay", "off_delay"):
+            if cleaned[name] is not None:
+                values[f"{name}_ms"] = round(1000 * cleaned[name])
+        return values
+
+
+def _drawn(fence: Fence) -> dict[str, Any]:
+    names = ("name", "name_en", "shape", "radius_m", "road_class", "valid_from", "valid_until", "is_active")
+    lines = [f"{day} {begin}-{end}" for day, begin, end in fence.weekly]
+    return {name: getattr(fence, name) for name in names} | {
+        "geometry": json.dumps(fence.geometry),
+        "weekly": "\n".join(lines),
+    }

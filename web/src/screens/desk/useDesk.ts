@@ -6,11 +6,12 @@ import { unitOf, useAlarms } from "@/lib/alarms";
 import { get, type Alarm, type Frame, type Loop, type Me } from "@/lib/api";
 import { named, useWords } from "@/lib/i18n";
 import { useLive } from "@/lib/live";
+import { useUnits } from "@/lib/units";
 import { number } from "@/lib/format";
 import { useSites } from "./useSites";
 import { useTimeline, type SpanName } from "./useTimeline";
 
-export const TOPICS = ["alarms", "loops", "sites"] as const;
+export const TOPICS = ["alarms", "loops", "sites", "units"] as const;
 /** The most readings of one burst that the map waits for. */
 const MAP_SETTLES_MS = 1_500;
 
@@ -31,6 +32,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   const sites = useSites();
   const timeline = useTimeline(span);
   const live = useLive();
+  const units = useUnits(live, alarms.shown);
 
   function sentence(alarm: Alarm): string {
     return t("desk.newRed", {
@@ -103,5 +105,5 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   loadAll();
   live.want(TOPICS);
 
-  return { me, alarms, sites, timeline, live, alarmSites, announced, instead, may, loadAll };
+  return { me, alarms, sites, units, timeline, live, alarmSites, announced, instead, may, loadAll };
 }

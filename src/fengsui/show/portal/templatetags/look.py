@@ -35,6 +35,7 @@ NAV = (
     ("/desk/", _("Duty desk"), "desk", ""),
     ("/sites/", _("Sites"), "site", "site.view"),
     ("/cameras/", _("Cameras"), "camera", "video.view"),
+    ("/units/", _("Moving units"), "target", "unit.view"),
     ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
     ("/loops/", _("Loops"), "loop", "loop.view"),
     ("/rules/", _("Rules"), "rule", "rule.view"),
