@@ -55,16 +55,21 @@ def simplify(lon: np.ndarray, lat: np.ndarray, points: int, keep: np.ndarray | N
 
 
 def stops(
-    lon: np.ndarray, lat: np.ndarray, time_ms: np.ndarray, radius_m: float = 50.0, least_ms: int = 300_000
+    lon: np.ndarray,
+    lat: np.ndarray,
+    time_ms: np.ndarray,
+    radius_m: float = 50.0,
+    least_ms: int = 300_000,
+    gap_ms: int = GAP_MS,
 ) -> list[Stop]:
-    """Stays of ``least_ms`` or longer within ``radius_m`` of where they began, in their order."""
+    """Stays of ``least_ms`` or longer within ``radius_m`` of where they began, in their order; a gap ends one."""
     found: list[Stop] = []
     n, first = len(lon), 0
     while first < n:
         last = first
         while (
             last + 1 < n
-            and time_ms[last + 1] - time_ms[last] <= GAP_MS
+            and time_ms[last + 1] - time_ms[last] <= gap_ms
             and distance_m(lon[first], lat[first], lon[last + 1], lat[last + 1]) <= radius_m
         ):
             last += 1
@@ -79,14 +84,14 @@ def stops(
     return found
 
 
-def length_m(lon: np.ndarray, lat: np.ndarray, time_ms: np.ndarray) -> float:
-    """How long the way is; what lies between two positions more than GAP_MS apart does not count."""
+def length_m(lon: np.ndarray, lat: np.ndarray, time_ms: np.ndarray, gap_ms: int = GAP_MS) -> float:
+    """How long the way is; what lies between two positions more than ``gap_ms`` apart does not count."""
     if len(lon) < 2:
         return 0.0
     a, b = np.radians(lat[:-1]), np.radians(lat[1:])
     half = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(np.radians(np.diff(lon)) / 2) ** 2
     steps = 2 * 6_371_008.8 * np.arcsin(np.minimum(1.0, np.sqrt(half)))
-    return float(steps[np.diff(time_ms) <= GAP_MS].sum())
+    return float(steps[np.diff(time_ms) <= gap_ms].sum())
 
 
 def _push(

@@ -491,18 +491,8 @@ class UnitsOnMap(Schema):
     streams: list[list[int]]  # datastreams of the unit, by which an alarm is known to be its
 
 
-class PositionIn(Schema):
-    terminal: str
-    time: int | str
-    lon: float
-    lat: float
-    speed: float | None = None  # km/h
-    course: float | None = None
-    accuracy: float | None = None  # metres
-
-
 class PositionsIn(Schema):
-    positions: list[dict[str, Any]]  # each as PositionIn; a row that is not one is named in the answer
+    positions: list[dict[str, Any]]  # terminal, time, lon, lat, perhaps speed, course, accuracy
 
 
 class BadPosition(Schema):

@@ -21,6 +21,7 @@ from fengsui.stores import history
 
 POINTS, POINTS_MAX = 1_000, 20_000
 SPAN_MAX_MS = 8 * 86_400_000
+GAP_PERIODS = 5  # of a unit that speaks seldom
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Track:
     lat: np.ndarray
     kmh: np.ndarray
     deg: np.ndarray
+    part: np.ndarray  # which stretch without a gap it is of, from 0 on
     of: int
     length_m: float
     stops: list[track.Stop]
@@ -40,12 +42,9 @@ class Track:
 
     def parts(self) -> Iterator[slice]:
         """Stretches without a gap."""
-        if not len(self.time_ms):
-            return
-        cuts = np.flatnonzero(np.diff(self.time_ms) > track.GAP_MS) + 1
-        begins = [0, *cuts.tolist()]
-        for first, behind in zip(begins, [*cuts.tolist(), len(self.time_ms)], strict=True):
-            yield slice(first, behind)
+        for number in np.unique(self.part).tolist():
+            first, behind = np.searchsorted(self.part, [number, number + 1])
+            yield slice(int(first), int(behind))
 
 
 def of_unit(unit: Unit, from_ms: int, to_ms: int, points: int | None) -> Track:
@@ -64,17 +63,20 @@ def of_unit(unit: Unit, from_ms: int, to_ms: int, points: int | None) -> Track:
     time_ms, lon, lat = time_ms[good], lon[good], lat[good]
     kmh = _beside(time_ms, *columns["speed"]) * _factor(unit)
     deg = _beside(time_ms, *columns["course"])
-    length, stays = track.length_m(lon, lat, time_ms), track.stops(lon, lat, time_ms)
+    gap_ms = max(track.GAP_MS, GAP_PERIODS * unit.longitude.period_ms)
+    length = track.length_m(lon, lat, time_ms, gap_ms)
+    stays = track.stops(lon, lat, time_ms, gap_ms=gap_ms)
     of = len(time_ms)
+    gaps = np.diff(time_ms) > gap_ms
+    part = np.concatenate([[0], np.cumsum(gaps)])[:of]
     if points is not None and of > points:
-        gaps = np.flatnonzero(np.diff(time_ms) > track.GAP_MS)
         keep = np.zeros(of, bool)
-        keep[gaps], keep[gaps + 1] = True, True
+        keep[:-1] |= gaps
+        keep[1:] |= gaps
         which = track.simplify(lon, lat, points, keep)
-        time_ms, lon, lat, kmh, deg = (column[which] for column in (time_ms, lon, lat, kmh, deg))
-    return Track(
-        time_ms, lon, lat, kmh, deg, of, length, stays, readings.is_fresh(recent), recent.as_of_ms
-    )  # fmt: skip
+        time_ms, lon, lat, kmh, deg, part = (c[which] for c in (time_ms, lon, lat, kmh, deg, part))
+    fresh = readings.is_fresh(recent)
+    return Track(time_ms, lon, lat, kmh, deg, part, of, length, stays, fresh, recent.as_of_ms)
 
 
 def geojson(found: Track, unit: Unit) -> dict[str, Any]:
