@@ -25,7 +25,7 @@ class OfOrgQuerySet(models.QuerySet[Any]):
 
 
 class ShapeKind(models.TextChoices):
-    POLYGON = "polygon", _("Area")
+    POLYGON = "polygon", _("Polygon")
     CIRCLE = "circle", _("Circle")
     CORRIDOR = "corridor", _("Corridor")
 
@@ -85,7 +85,7 @@ class What(models.TextChoices):
     ENTER = "enter", _("Enters")
     LEAVE = "leave", _("Leaves")
     INSIDE = "inside", _("Inside outside the hours")
-    SPEED = "speed", _("Too fast")
+    SPEED = "speed", _("Speeding")
     DWELL = "dwell", _("Stopped too long")
     SILENT = "silent", _("Silent")
 

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9_-]{1,64}$', 'Letters, digits, _ and - only, at most 64.')])),
                 ('name', models.CharField(max_length=80)),
                 ('name_en', models.CharField(blank=True, max_length=80)),
-                ('shape', models.CharField(choices=[('polygon', 'Area'), ('circle', 'Circle'), ('corridor', 'Corridor')], default='polygon', max_length=8)),
+                ('shape', models.CharField(choices=[('polygon', 'Polygon'), ('circle', 'Circle'), ('corridor', 'Corridor')], default='polygon', max_length=8)),
                 ('geometry', models.JSONField()),
                 ('radius_m', models.FloatField(blank=True, null=True)),
                 ('valid_from', models.DateTimeField(blank=True, null=True)),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
             name='FenceRule',
             fields=[
                 ('id', models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('what', models.CharField(choices=[('enter', 'Enters'), ('leave', 'Leaves'), ('inside', 'Inside outside the hours'), ('speed', 'Too fast'), ('dwell', 'Stopped too long'), ('silent', 'Silent')], max_length=8)),
+                ('what', models.CharField(choices=[('enter', 'Enters'), ('leave', 'Leaves'), ('inside', 'Inside outside the hours'), ('speed', 'Speeding'), ('dwell', 'Stopped too long'), ('silent', 'Silent')], max_length=8)),
                 ('limit', models.FloatField(blank=True, null=True)),
                 ('deadband', models.FloatField(default=0)),
                 ('on_delay_ms', models.PositiveIntegerField(default=0)),
