@@ -72,6 +72,8 @@ class Situation:
         self.sites = self._sites()
         self.things, self.streams = self._streams()
         self.alarms = [] if calm else self._alarms()
+        self.units: list[dict[str, Any]] = []  # none unless a test puts some there
+        self.fences: list[dict[str, Any]] = []
         self.posts: list[tuple[str, dict[str, Any]]] = []
         self.asked: list[str] = []
 
@@ -244,6 +246,10 @@ class Situation:
             (r"alarms/(\d+)/ack", self._ack),
             (r"loops", self._loops),
             (r"map/sites", self._map),
+            (r"units/map", self._units),
+            (r"units/(\d+)/track", self._track),
+            (r"here(?:/\w+)?", self._here),
+            (r"fences", self._fences),
             (r"map/layers", self._layers),
             (r"map/layers/(\w+)", self._layer),
             (r"sites/([\w-]+)", self._site),
@@ -260,6 +266,45 @@ class Situation:
                     else (200, clean(answer))
                 )
         return 404, {"code": "show.not_found", "message": path}
+
+    def _units(self, query: dict[str, str]) -> dict[str, Any]:
+        names = ["code", "name", "name_en", "kind", "site", "period_ms", "time_ms", "lon", "lat"]
+        names += ["kmh", "deg", "priority"]
+        columns: dict[str, Any] = {name: [unit.get(name) for unit in self.units] for name in names}
+        columns |= {
+            "ids": [unit["id"] for unit in self.units],
+            "streams": [unit["streams"] for unit in self.units],
+        }
+        return {"at_ms": self.now_ms, "more": False, **columns}
+
+    def _track(self, query: dict[str, str], pk: str) -> dict[str, Any] | None:
+        unit = next((u for u in self.units if u["id"] == int(pk)), None)
+        if unit is None:
+            return None
+        line = [[unit["lon"] - 0.03 + 0.001 * i, unit["lat"] + 0.004 * math.sin(i / 3)] for i in range(31)]
+        lines = {"type": "MultiLineString", "coordinates": [line]}
+        way = {"type": "Feature", "geometry": lines, "properties": {"kind": "track"}}
+        place = {"type": "Point", "coordinates": line[10]}
+        stop = {"type": "Feature", "geometry": place, "properties": {"kind": "stop"}}
+        return {
+            "type": "FeatureCollection", "positions": 14_400, "points": 31, "length_m": 12_345, "fresh": True,
+            "as_of_ms": self.now_ms, "features": [way, stop],
+        }  # fmt: skip
+
+    def _fences(self, query: dict[str, str]) -> dict[str, Any]:
+        return {"type": "FeatureCollection", "features": self.fences}
+
+    def _here(self, query: dict[str, str]) -> dict[str, Any]:
+        rows = len(self.posts[-1][1].get("time_ms", ())) if self.posts else 0
+        return {
+            "unit": 1,
+            "name": "",
+            "shared_at_ms": 1,
+            "rows": rows,
+            "accepted": rows,
+            "refused": 0,
+            "bad": [],
+        }
 
     def _me(self, query: dict[str, str]) -> dict[str, Any]:
         lons, lats = [s["lon"] for s in self.sites], [s["lat"] for s in self.sites]

@@ -391,3 +391,58 @@ def test_the_stream_comes_back_after_the_bus_was_away(world):
     hub.stop()
     hub.join(10)
     assert not hub._thread.is_alive()
+
+
+def test_positions_of_units_go_to_who_may_see_them_while_they_look(server, world, session, nats_url):
+    officer, stranger = session(world.officer), session(world.stranger)
+    viewer = session(world.users["viewer"])
+    leases = []
+
+    async def frame(client, path, n):
+        body = {
+            "org_path": path,
+            "t_ms": 1,
+            "ids": [n],
+            "time_ms": [1],
+            "lon": [1],
+            "lat": [1],
+            "kmh": [None],
+            "deg": [1],
+        }
+        await client.publish("live.units", json.dumps(body).encode())
+
+    async def wait_for(wanted):
+        for _ in range(300):
+            if leases and leases[-1].get("units", False) == wanted:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"no lease said units={wanted}: {leases}")
+
+    async def scene():
+        async def heard(message):
+            leases.append(json.loads(message.data))
+
+        async with publisher(nats_url) as client:
+            await client.subscribe("live.watch", cb=heard)
+            async with (
+                listening(server, officer, "topics=units") as ours,
+                listening(server, stranger, "topics=units") as theirs,
+                listening(server, viewer, "topics=units,loops") as looks,
+            ):
+                await wait_for(True)
+                await client.flush()
+                for n, path in enumerate((world.plant_org.path, world.jingzhou.path, "", world.yichang.path)):
+                    await frame(client, path, n)
+                await say(client, world.yichang.path, "live.loop", n=9)
+                got = [await ours.next(30) for _ in range(2)]
+                assert [json.loads(e["data"])["ids"] for e in got] == [[0], [3]]
+                assert (got[0]["event"], got[0]["id"]) == ("units", None)
+                assert json.loads((await theirs.next(30))["data"])["ids"] == [1]
+                assert (await looks.next(30))["event"] == "loop", "a viewer sees no unit"
+            async with listening(server, officer, "topics=units") as again:
+                await wait_for(True)
+                await client.publish("live.units", b"not a frame")
+                await frame(client, world.plant_org.path, 5)
+                assert json.loads((await again.next(30))["data"])["ids"] == [5]
+
+    run(scene())

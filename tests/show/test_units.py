@@ -404,6 +404,15 @@ def test_a_rule_of_a_fence_is_a_rule_for_each_unit_and_follows_them(world, truck
     assert not Datastream.objects.filter(code__startswith="fence-", is_active=True).exists()
 
 
+def test_what_changed_without_a_word_is_followed_in_time(world, truck, fence):
+    from fengsui.run import jobs
+
+    fences.create_rule(None, "enter", {}, fence=fence)
+    Unit.objects.update(is_active=False)
+    jobs.follow_fences(0)
+    assert not Watch.objects.get().is_active
+
+
 def test_a_rule_is_narrowed_to_kinds_and_units(world, truck, fence):
     services.keep_unit(None, site=world.site, code="p", name="人", kind="person")
     other, _ = services.keep_unit(None, site=world.site, code="v", name="车")

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { geometryOf, pointsOf, ring, shown } from "@/map/drawing";
+import { drawnFences, geometryOf, pointsOf, ring, shown } from "@/map/drawing";
 import { applyFrame, levelsOf, marks, type UnitColumns, type UnitFrame } from "@/lib/units";
 import { AT_ONCE, MOST_KEPT, Queue, type Place, type Shelf } from "@/screens/here/queue";
 
@@ -40,6 +40,17 @@ test("what is drawn is GeoJSON as soon as it encloses something", () => {
   expect(geometryOf("corridor", corners)).toEqual({ type: "LineString", coordinates: corners });
   expect(ring([0, 0], 111_195)[0][0]).toBeCloseTo(1, 3);
   expect(shown("corridor", geometryOf("corridor", corners), corners, 100).features).toHaveLength(6);
+});
+
+test("fences in force are drawn with their radius", () => {
+  const fence = (active: boolean, shape: string, geometry: object) => ({ type: "Feature" as const, geometry, properties: { active, shape, radius_m: 100 } });
+  const features = [
+    fence(true, "circle", { type: "Point", coordinates: [111, 30] }),
+    fence(false, "circle", { type: "Point", coordinates: [111, 30] }),
+    fence(true, "corridor", { type: "LineString", coordinates: [[111, 30], [111, 31]] }),
+  ];
+  const drawn = drawnFences({ type: "FeatureCollection", features: features as never });
+  expect(drawn.features.map((f) => f.geometry.type)).toEqual(["Polygon", "LineString", "LineString", "LineString"]);
 });
 
 test("the queue outlives the page, is bounded, and is sent oldest first", () => {

@@ -30,6 +30,7 @@ BENCHES = (
     "recovery",
     "sta",
     "connections",
+    "units",
 )
 HEAD = """# Benchmarks
 

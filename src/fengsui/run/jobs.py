@@ -13,6 +13,7 @@ from procrastinate.contrib.django import app
 
 from fengsui.loops import evidence
 from fengsui.stores import outbox
+from fengsui.warn.fences import services as fences
 
 log = structlog.get_logger()
 
@@ -64,9 +65,17 @@ async def remove_old_jobs(timestamp: int) -> None:
     )
 
 
+def follow_fences(timestamp: int) -> None:
+    """Bring the watches of fences in line with what moved without a word: organisations, or tables changed by hand."""
+    done = fences.follow()
+    if any(done):
+        log.info("fences.followed", **done._asdict())
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
+    "follow_fences": ("*/10 * * * *", follow_fences),
     "sweep_evidence": ("17 3 * * *", sweep_evidence),
     "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
     "clear_sessions": ("37 3 * * *", clear_sessions),

@@ -1,5 +1,8 @@
 """Fences in the pipeline's epoch: one drive, one alarm, however messages come, come again, or find it restarted."""
 
+from unittest.mock import Mock
+
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from fengsui.base.place import M_PER_DEG
 from fengsui.govern.catalogue.columns import ALWAYS, arrange
 from fengsui.govern.checks import CheckPolicy
 from fengsui.run.pipeline.epoch import settle
+from fengsui.run.pipeline.live import Live
 from fengsui.run.pipeline.partition import FENCES, Arrived, Partition, compile_for
 from fengsui.warn.engine import CLEARED, RAISED, RuleRow, moving
 from fengsui.warn.engine.moving import DWELL, ENTER, SPEED, Fence, Hours, Watches
@@ -152,6 +156,19 @@ def test_units_are_told_with_their_newest_position_and_nothing_twice():
     assert len(partition.positions(sent)["unit"]) == 0
     partition.take(MESSAGES[3:4])
     assert partition.positions(sent)["time_ms"].tolist() == [NOW + 3000]
+
+
+def test_a_frame_a_second_tells_an_organisation_what_moved():
+    partition, nc = fresh(), Mock()
+    live = Live(nc, 0, 1, None)
+    assert live._unit_frames(partition, NOW) == []
+    partition.take(MESSAGES[:2])
+    [frame] = [msgspec.json.decode(f) for f in live._unit_frames(partition, NOW)]
+    assert (frame["org_path"], frame["ids"], frame["kmh"], frame["deg"]) == ("/1/", [77], [72.0], [0])
+    assert frame["time_ms"] == [NOW + 1000]
+    assert live._unit_frames(partition, NOW) == [], "nothing twice"
+    partition.take(MESSAGES[2:3])
+    assert len(live._unit_frames(partition, NOW)) == 1
 
 
 def test_other_units_and_fences_keep_what_is_known_of_those_that_stay():

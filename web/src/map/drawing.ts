@@ -43,6 +43,14 @@ export function shown(shape: FenceShape, geometry: Geometry | null, points: read
   return { type: "FeatureCollection", features };
 }
 
+/** What `GET fences` gives, as areas and lines of a map. */
+export function drawnFences(found: FeatureCollection): FeatureCollection {
+  const features = found.features
+    .filter((fence) => fence.properties?.active)
+    .flatMap((fence) => shown(fence.properties!.shape as FenceShape, fence.geometry, [], Number(fence.properties!.radius_m) || 0).features);
+  return { type: "FeatureCollection", features };
+}
+
 /** A circle as 64 corners. */
 export function ring([lon, lat]: Position, radiusM: number): Position[] {
   const wide = radiusM / (M_PER_DEG * Math.cos((lat * Math.PI) / 180));

@@ -261,7 +261,7 @@ export class OneMap {
       id: "fence-areas",
       type: "fill",
       source: "fences",
-      filter: ["==", ["geometry-type"], "Polygon"],
+      filter: ["match", ["geometry-type"], ["Polygon", "MultiPolygon"], true, false],
       paint: { "fill-color": token("accent"), "fill-opacity": 0.08 },
     });
     map.addLayer({

@@ -1,6 +1,8 @@
 /** What desk and wall share: who is here, the stream, the alarms, the sites, and the bell. */
 
 import { computed, ref, shallowRef } from "vue";
+import type { FeatureCollection } from "geojson";
+import { drawnFences } from "@/map/drawing";
 import type { AlarmSite } from "@/map/onemap";
 import { unitOf, useAlarms } from "@/lib/alarms";
 import { get, type Alarm, type Frame, type Loop, type Me } from "@/lib/api";
@@ -32,6 +34,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   const sites = useSites();
   const timeline = useTimeline(span);
   const live = useLive();
+  const fences = shallowRef<FeatureCollection | null>(null);
   const units = useUnits(live, alarms.shown);
 
   function sentence(alarm: Alarm): string {
@@ -51,7 +54,16 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
     }
   }
 
+  async function loadFences(): Promise<void> {
+    try {
+      fences.value = drawnFences(await get<FeatureCollection>("fences"));
+    } catch {
+      /* the map goes on without them */
+    }
+  }
+
   function loadAll(): void {
+    void loadFences();
     void alarms.load();
     void sites.load();
     void timeline.load();
@@ -105,5 +117,5 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   loadAll();
   live.want(TOPICS);
 
-  return { me, alarms, sites, units, timeline, live, alarmSites, announced, instead, may, loadAll };
+  return { me, alarms, sites, units, fences, timeline, live, alarmSites, announced, instead, may, loadAll };
 }
