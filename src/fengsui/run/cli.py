@@ -30,6 +30,7 @@ COMMANDS = {
     "device": "fengsui.run.device",
     "units": "fengsui.run.units",
     "frame": "fengsui.run.frame",
+    "cap": "fengsui.run.cap",
     "conform": "fengsui.run.conform",
     "simulate": "fengsui.run.simulate",
     "rules": "fengsui.run.rules",

@@ -25,6 +25,7 @@ from fengsui.warn.alarms.life import is_announced
 from fengsui.warn.alarms.models import Alarm, Rule
 from fengsui.warn.fences import services as fences
 from fengsui.warn.fences.models import FenceRule
+from fengsui.warn.warnings import handlers as warnings
 
 KIND = "alarm_disposal"
 SAME_EVENT = ("raised", "cleared")  # the pipeline publishes these too, under the same Nats-Msg-Id
@@ -170,6 +171,8 @@ HANDLERS: Mapping[str, Handler] = {
     "camera.listed": camera_listed,
     "unit.changed": unit_changed,
     "quarantine.replay": quarantine.replay,
+    "warning.approved": warnings.warning_approved,
+    "warning.message": warnings.warning_message,
     "live": live,
 }
 

@@ -14,6 +14,7 @@ from procrastinate.contrib.django import app
 from fengsui.loops import evidence
 from fengsui.stores import outbox
 from fengsui.warn.fences import services as fences
+from fengsui.warn.warnings import pulling
 
 log = structlog.get_logger()
 
@@ -72,11 +73,17 @@ def follow_fences(timestamp: int) -> None:
         log.info("fences.followed", **done._asdict())
 
 
+def pull_cap_feeds(timestamp: int) -> None:
+    """Look at the feeds of others whose time has come."""
+    pulling.pull_due()
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
     "follow_fences": ("*/10 * * * *", follow_fences),
     "sweep_evidence": ("17 3 * * *", sweep_evidence),
     "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
+    "pull_cap_feeds": ("* * * * *", pull_cap_feeds),
     "clear_sessions": ("37 3 * * *", clear_sessions),
 }

@@ -127,6 +127,11 @@ SETTINGS = {
             "",
             "file with milliseconds to add to the machine's clock, for drills",
         ),
+        Setting(
+            "FENGSUI_PUBLIC_URL", "", "address by which the public reaches us; empty: the one that was asked"
+        ),
+        Setting("FENGSUI_CAP_KEY", "", "PEM file of the key that signs warnings; empty: made once"),
+        Setting("FENGSUI_CAP_CERTIFICATE", "", "PEM file of its certificate; empty: self-signed, made once"),
         Setting("FENGSUI_LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }
@@ -222,6 +227,7 @@ INSTALLED_APPS = [
     "fengsui.govern.retention",
     "fengsui.warn.alarms",
     "fengsui.warn.fences",
+    "fengsui.warn.warnings",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]
@@ -358,6 +364,12 @@ MQTT_ENDPOINT = f"{value('FENGSUI_BIND')}:{number('FENGSUI_MQTT_PORT')}"
 LAYERS_ROOT = home() / "layers"
 VIDEO_ROOT = video_folder()
 VIDEO = value("FENGSUI_VIDEO") == "1"
+PUBLIC_URL = value("FENGSUI_PUBLIC_URL").rstrip("/")
+CAP_KEY_IS_OURS = not value("FENGSUI_CAP_KEY")
+CAP_KEY = Path(value("FENGSUI_CAP_KEY") or home() / "secrets" / "cap-key.pem").absolute()
+CAP_CERTIFICATE = Path(
+    value("FENGSUI_CAP_CERTIFICATE") or home() / "secrets" / "cap-certificate.pem"
+).absolute()
 OWN = {"bus": value("FENGSUI_NATS_URL"), "db": value("FENGSUI_DATABASE_URL")}
 ROLES = (
     *(r for r in ("bus", "db", "gateway", "pipeline", "web", "worker") if not OWN.get(r)),

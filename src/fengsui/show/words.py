@@ -51,6 +51,13 @@ ERRORS = {
     "warn.bad_shelving": "",
     "warn.rule_changed": "",
     "warn.rule_withdrawn": "",
+    "warn.cannot_write_cap": _("This would not be a CAP 1.2 message."),
+    "warn.bad_cap_key": _("The key or certificate for signing warnings cannot be used."),
+    "warn.bad_warning": "",
+    "warn.warning_not_fit": _("It is not fit to be sent:"),
+    "warn.warning_state": "",
+    "warn.same_eyes": "",
+    "warn.cannot_fetch": _("This feed cannot be read now."),
     "loops.wrong_step": "",
     "loops.changed_meanwhile": "",
     "loops.same_person": "",
@@ -123,6 +130,41 @@ DEEDS = {
     "unshelved": _("unshelved"),
     "suppressed": _("suppressed"),
     "unsuppressed": _("no longer suppressed"),
+}
+
+WARNING_STATES = {
+    "in_force": _("In force"),
+    "expired": _("Expired"),
+    "replaced": _("Replaced by an update"),
+    "cancelled": _("Cancelled"),
+    "cancel": _("Cancellation"),
+    "ack": _("Acknowledgement"),
+    "error": _("Rejection by a receiver"),
+    "exercise": _("Exercise"),
+    "test": _("Test"),
+    "system": _("System message"),
+    "draft": _("Draft of others"),
+    "refused": _("Put aside: not trusted"),
+    "unknown": _("Unclear"),
+}
+
+WARNING_DEEDS = {
+    "drafted": _("drafted"),
+    "edited": _("edited"),
+    "submitted": _("sent for review"),
+    "reviewed": _("reviewed"),
+    "returned": _("sent back"),
+    "approved": _("approved"),
+    "published": _("published"),
+    "discarded": _("discarded"),
+}
+
+SIGNATURES = {
+    "none": _("Not signed"),
+    "valid": _("Signed, and trusted"),
+    "untrusted": _("Signed, by a certificate that is not trusted here"),
+    "invalid": _("Signature does not fit"),
+    "unsupported": _("Signature cannot be verified"),
 }
 
 ROLES = {

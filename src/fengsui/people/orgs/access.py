@@ -29,6 +29,7 @@ MAY: dict[str, frozenset[str]] = {
     "alarm.view": EVERYONE,
     "rule.view": EVERYONE,
     "loop.view": EVERYONE,
+    "warning.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -40,6 +41,11 @@ MAY: dict[str, frozenset[str]] = {
     "loop.act": frozenset({DUTY, COMMAND, REGULATE, SAFETY}),
     "loop.assign": frozenset({DUTY, COMMAND}),
     "loop.kind.edit": frozenset({COMMAND, OPERATE}),
+    # public warnings
+    "warning.draft": frozenset({DUTY, COMMAND, REGULATE}),
+    "warning.review": frozenset({DUTY, COMMAND, REGULATE}),
+    "warning.approve": frozenset({COMMAND}),
+    "warning.feed": frozenset({OPERATE}),
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),

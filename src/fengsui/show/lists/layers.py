@@ -52,3 +52,28 @@ def _words(path: Path) -> dict[str, dict[str, str]]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def divisions() -> dict[str, list[list[list[list[float]]]]]:
+    """Division code → its polygons (rings of lon, lat), out of the layers of counties, cities and provinces."""
+    found: dict[str, list[list[list[list[float]]]]] = {}
+    for layer in layers():
+        if layer.name in ("county", "city", "province"):
+            found |= _outlines(layer.path, layer.etag)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _outlines(path: Path, _etag: str) -> dict[str, list[list[list[list[float]]]]]:
+    found: dict[str, list[list[list[list[float]]]]] = {}
+    try:
+        features = json.loads(path.read_text())["features"]
+    except (OSError, ValueError, KeyError):
+        return found
+    for feature in features:
+        code, geometry = str(feature.get("properties", {}).get("code", "")), feature.get("geometry") or {}
+        if code and geometry.get("type") == "MultiPolygon":
+            found.setdefault(code, []).extend(geometry["coordinates"])
+        elif code and geometry.get("type") == "Polygon":
+            found.setdefault(code, []).append(geometry["coordinates"])
+    return found

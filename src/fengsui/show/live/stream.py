@@ -1,6 +1,7 @@
 """``GET /api/v1/live``: server-sent events, as a plain ASGI application beside Django.
 
-Query: ``topics`` (alarms, loops, sites, ledger, units; commas), ``sites`` (codes whose telemetry frames are wanted).
+Query: ``topics`` (alarms, loops, sites, ledger, units, warnings; commas), ``sites`` (codes whose telemetry frames are
+wanted).
 Events: ``hello`` once (load the lists after it), ``beat`` every five seconds, ``alarm`` ``loop`` ``site`` ``ledger``
 with ``id:`` = sequence in LIVE, ``readings`` (a telemetry frame, no id), ``units`` (positions of a second, no id),
 ``reset`` (events were missed: load the lists again), ``end`` (the session ended or the right was lost: do not come
@@ -43,8 +44,16 @@ ACTIONS = {
     "site": "site.view",
     "ledger": "ledger.view",
     "unit": "unit.view",
+    "warning": "warning.view",
 }
-TOPICS = {"alarms": "alarm", "loops": "loop", "sites": "site", "ledger": "ledger", "units": "unit"}
+TOPICS = {
+    "alarms": "alarm",
+    "loops": "loop",
+    "sites": "site",
+    "ledger": "ledger",
+    "units": "unit",
+    "warnings": "warning",
+}
 RETRY_MS = 3000
 BEAT_S = 5.0  # a beat is also what keeps proxies from closing a quiet stream
 CHECK_S = 30.0  # how often session and memberships are read again

@@ -10,7 +10,7 @@ from nats.js.errors import NotFoundError
 
 READINGS = "READINGS"
 LIVE = "LIVE"
-LIVE_SUBJECTS = ["live.alarm", "live.loop", "live.site", "live.ledger"]
+LIVE_SUBJECTS = ["live.alarm", "live.loop", "live.site", "live.ledger", "live.warning"]
 LIVE_SECONDS = 600
 
 

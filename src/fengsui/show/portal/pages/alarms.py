@@ -85,6 +85,7 @@ def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_shelve": access.may(request.user, "alarm.shelve", alarm.org_path)
         and alarm.rule is not None
         and alarm.rule.withdrawn_at is None,
+        "may_warn": access.may(request.user, "warning.draft", alarm.org_path),
         "may_rule": access.may(request.user, "rule.edit", alarm.org_path),
         "shelves": SHELVES,
     }

@@ -37,6 +37,7 @@ NAV = (
     ("/cameras/", _("Cameras"), "camera", "video.view"),
     ("/units/", _("Moving units"), "target", "unit.view"),
     ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
+    ("/warnings/", _("Warnings"), "sound", "warning.view"),
     ("/loops/", _("Loops"), "loop", "loop.view"),
     ("/rules/", _("Rules"), "rule", "rule.view"),
     ("/quarantine/", _("Quarantine"), "quarantine", "quarantine.view"),

@@ -14,6 +14,7 @@ from fengsui.govern.ledger.models import Boundary
 from fengsui.show import words
 from fengsui.show.portal.templatetags.look import moment
 from fengsui.stores import clock
+from fengsui.warn.cap import message as cap
 
 register = template.Library()
 FRESH_BADGE = {"live": "badge-ok", "late": "badge-warn", "stale": "badge-stale", "never": "badge-stale"}
@@ -130,3 +131,39 @@ def role(name: str) -> str:
 def overdue_by(at: datetime.datetime) -> int:
     """Milliseconds since ``at``; negative while it is still to come."""
     return round((clock.now() - at).total_seconds() * 1000)
+
+
+WARNING_BADGE = {
+    "in_force": "badge-warn",
+    "cancelled": "badge-ok",
+    "cancel": "badge-ok",
+    "exercise": "badge-drill",
+    "test": "badge-drill",
+    "refused": "badge-bad",
+}
+
+
+@register.simple_tag
+def warning_state(state: str) -> SafeString:
+    """Where a message is in its life; an exercise never looks like the real thing."""
+    badge = WARNING_BADGE.get(state, "badge-stale")
+    return format_html('<span class="badge {}">{}</span>', badge, words.WARNING_STATES[state])
+
+
+@register.filter
+def warning_deed(what: str) -> str:
+    return str(words.WARNING_DEEDS.get(what, what))
+
+
+@register.filter
+def signature(state: str) -> str:
+    return str(words.SIGNATURES.get(state, state))
+
+
+@register.filter
+def cap_word(word: str) -> str:
+    """A word of CAP in the language of the moment."""
+    term = cap.WORDS.get(word)
+    if term is None:
+        return word
+    return term.zh if (get_language() or "zh").startswith("zh") else term.en

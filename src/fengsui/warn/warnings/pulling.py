@@ -1,0 +1,217 @@
+"""Feeds of others: fetched by the worker, checked, kept with everything that is wrong with them.
+
+What a feed links to is fetched only from its own host and those its row names, over http or https, bounded in bytes,
+time and number.  A redirect is followed within the same bounds.  Nothing else that a message names is ever fetched.
+"""
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import structlog
+from cryptography import x509
+from django.db import transaction
+from django.db.models import Q
+
+from fengsui.base.errors import BadInput
+from fengsui.stores import clock
+from fengsui.warn.cap import signature
+from fengsui.warn.cap.checks import Checked, Document, check
+from fengsui.warn.cap.tree import MAX_BYTES
+from fengsui.warn.warnings import arrivals
+from fengsui.warn.warnings.errors import CannotFetch
+from fengsui.warn.warnings.models import Feed, Message
+
+log = structlog.get_logger()
+
+TIMEOUT_S = 10.0
+MOST_LINKS = 200  # files fetched in one look at a feed
+MOST_PAGES = 10
+AGENT = "Fengsui CAP reader"
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one look at a feed brought."""
+
+    new: int = 0
+    known: int = 0
+    unreadable: int = 0
+    unchanged: bool = False
+
+
+def pull_due() -> dict[str, Pulled]:
+    """Look at every feed whose time has come; what one of them does wrong does not keep the others waiting."""
+    found = {}
+    now = clock.now()
+    for feed in Feed.objects.filter(is_active=True).select_related("org").order_by("pk"):
+        if feed.asked_at is not None and feed.asked_at + timedelta(seconds=feed.period_s) > now:
+            continue
+        found[feed.name] = pull(feed)
+    return found
+
+
+def pull(feed: Feed) -> Pulled:
+    """Look at one feed now.  Never raises for what the other side does: the row says what was wrong."""
+    feed.asked_at = clock.now()
+    pulled, problems = Pulled(), []
+    try:
+        trusted = signature.read_certificates(feed.certificates.encode()) if feed.certificates.strip() else []
+        for url, document, data in _pages(feed, pulled):
+            problems += [arrivals.plain(one) for one in document.problems]
+            _take(feed, url, document, data, trusted, pulled)
+        feed.heard_at, feed.error = clock.now(), ""
+        if not pulled.unchanged:
+            feed.problems = problems[:100]
+    except (CannotFetch, BadInput) as error:
+        feed.error = str(error)[:300]
+        feed.etag = feed.modified = ""
+        log.warning("cap.feed", feed=feed.pk, error=feed.error)
+    feed.save(update_fields=["asked_at", "heard_at", "error", "problems", "etag", "modified"])
+    if pulled.new or pulled.unreadable:
+        log.info("cap.pulled", feed=feed.pk, new=pulled.new, known=pulled.known, unreadable=pulled.unreadable)
+    return pulled
+
+
+def _pages(feed: Feed, pulled: Pulled) -> Iterator[tuple[str, Document, bytes]]:
+    """The pages of a feed that is paged, the first alone of one that is not."""
+    url = feed.url
+    seen: set[str] = set()
+    while url and url not in seen and len(seen) < MOST_PAGES:
+        first = not seen
+        seen.add(url)
+        answer = _fetch(feed, url, conditional=first)
+        if answer is None:
+            pulled.unchanged = True
+            return
+        document = check(answer, now=clock.now())
+        if document.kind == "unknown":
+            words = document.problems[0].what().en if document.problems else "nothing"
+            raise CannotFetch(f"{url}: {words}")
+        yield url, document, answer
+        url = urljoin(url, document.next) if document.next else ""
+
+
+def _take(
+    feed: Feed, url: str, document: Document, data: bytes, trusted: list[x509.Certificate], pulled: Pulled
+) -> None:
+    links = []
+    if document.entries:
+        for entry in document.entries:
+            if entry.link and not entry.alerts:
+                links.append(urljoin(url, entry.link))
+    if document.alerts:
+        for one in check(data, now=clock.now(), trusted=trusted).alerts:
+            _keep(feed, one, data, url, pulled)
+    known = set(Message.objects.filter(feed=feed, source_url__in=links).values_list("source_url", flat=True))
+    pulled.known += len(known)
+    for link in [one for one in dict.fromkeys(links) if one not in known][:MOST_LINKS]:
+        try:
+            answer = _fetch(feed, link)
+        except CannotFetch as error:
+            pulled.unreadable += 1
+            log.warning("cap.link", feed=feed.pk, error=str(error))
+            continue
+        found = check(answer or b"", now=clock.now(), trusted=trusted)
+        if not found.alerts:
+            pulled.unreadable += 1
+            rule = found.problems[0].rule if found.problems else "xml.not_cap"
+            log.warning("cap.link", feed=feed.pk, url=link, rule=rule)
+        for one in found.alerts:
+            _keep(feed, one, answer or b"", link, pulled, found)
+
+
+def _keep(
+    feed: Feed, one: Checked, data: bytes, url: str, pulled: Pulled, found: Document | None = None
+) -> None:
+    if one.alert is None:
+        pulled.unreadable += 1
+        return
+    with transaction.atomic():
+        twice = Message.objects.filter(
+            Q(feed=feed, sender=one.alert.sender, identifier=one.alert.identifier)
+            & ~Q(sent_at=one.alert.sent)
+        ).exists()
+        _row, is_new = arrivals.keep(
+            one,
+            data,
+            org=feed.org,
+            feed=feed,
+            received_at=clock.now(),
+            source_url=url,
+            problems=[*(found.problems if found else ()), *(_twice(one) if twice else ())],
+        )
+    if is_new:
+        pulled.new += 1
+    else:
+        pulled.known += 1
+
+
+def _twice(one: Checked) -> list[Any]:
+    from fengsui.warn.cap.rules import Problem
+
+    assert one.alert is not None
+    return [Problem("id.twice", "/alert/identifier", 0, 0, {"value": one.alert.identifier})]
+
+
+# ---- the wire -----------------------------------------------------------------------------------------------
+
+
+def _hosts(feed: Feed) -> set[str]:
+    named = {one.strip().lower() for one in feed.hosts.split(",") if one.strip()}
+    return named | {(urlsplit(feed.url).hostname or "").lower()}
+
+
+def _require_host(url: str, hosts: set[str]) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise CannotFetch(f"{url[:200]}: only http and https are fetched")
+    if (parts.hostname or "").lower() not in hosts:
+        raise CannotFetch(f"{url[:200]}: its host is not one of this feed; add it to the feed's other hosts")
+
+
+class _Bounded(urllib.request.HTTPRedirectHandler):
+    max_redirections = 3
+
+    def __init__(self, hosts: set[str]) -> None:
+        self.hosts = hosts
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        _require_host(newurl, self.hosts)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _fetch(feed: Feed, url: str, conditional: bool = False) -> bytes | None:
+    """The bytes at ``url``; None where nothing has changed.  Raises CannotFetch."""
+    hosts = _hosts(feed)
+    _require_host(url, hosts)
+    accept = (
+        "application/cap+xml, application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.1"
+    )
+    headers = {"User-Agent": AGENT, "Accept": accept}
+    if conditional and feed.etag:
+        headers["If-None-Match"] = feed.etag
+    if conditional and feed.modified:
+        headers["If-Modified-Since"] = feed.modified
+    opener = urllib.request.build_opener(_Bounded(hosts))
+    try:
+        with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
+            data = answer.read(MAX_BYTES + 1)
+            if conditional:
+                feed.etag = answer.headers.get("ETag", "")[:200]
+                feed.modified = answer.headers.get("Last-Modified", "")[:60]
+    except urllib.error.HTTPError as error:
+        if error.code == 304:
+            return None
+        raise CannotFetch(f"{url[:200]}: answered {error.code}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise CannotFetch(f"{url[:200]}: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise CannotFetch(f"{url[:200]}: more than {MAX_BYTES} bytes")
+    return bytes(data)
