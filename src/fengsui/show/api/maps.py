@@ -9,10 +9,11 @@ from ninja import Query, Router, Schema
 
 from fengsui.base.errors import BadInput
 from fengsui.show.api.errors import NotFound
-from fengsui.show.api.schemas import FeatureCollection, LayerOut
-from fengsui.show.lists import layers
+from fengsui.show.api.schemas import FeatureCollection, LayerOut, WarningCollection
+from fengsui.show.lists import layers, warnings
 from fengsui.show.lists import map as lists
 from fengsui.show.live.hub import now_ms
+from fengsui.stores import clock
 
 router = Router(tags=["map"])
 
@@ -29,6 +30,16 @@ def map_sites(request: HttpRequest, view: Query[ViewIn]) -> dict[str, Any]:
     found = lists.features(request.user, _view(view.bbox, view.zoom), at)
     clustered = bool(found) and found[0]["properties"]["cluster"]
     return {"type": "FeatureCollection", "at_ms": at, "clustered": clustered, "features": found}
+
+
+@router.get("map/warnings", response=WarningCollection)
+def map_warnings(request: HttpRequest) -> dict[str, Any]:
+    """Public warnings in force, ours and others', as areas with level, headline and origin."""
+    return {
+        "type": "FeatureCollection",
+        "at_ms": now_ms(),
+        "features": warnings.features(request.user, clock.now()),
+    }
 
 
 @router.get("map/layers", response=list[LayerOut])

@@ -400,6 +400,32 @@ class FeatureCollection(Schema):
     features: list[Feature]
 
 
+class Areas(Schema):
+    type: Literal["MultiPolygon"] = "MultiPolygon"
+    coordinates: list[list[list[list[float]]]]
+
+
+class WarningOnMap(Schema):
+    id: int
+    level: int | None
+    headline: str
+    headline_en: str
+    origin: str
+    expires_ms: int
+
+
+class WarningFeature(Schema):
+    type: Literal["Feature"] = "Feature"
+    geometry: Areas
+    properties: WarningOnMap
+
+
+class WarningCollection(Schema):
+    type: Literal["FeatureCollection"] = "FeatureCollection"
+    at_ms: int
+    features: list[WarningFeature]
+
+
 class LayerOut(Schema):
     name: str
     title: str

@@ -23,7 +23,7 @@ from fengsui.warn.cap.signature import BadKey
 from fengsui.warn.warnings import keys
 from fengsui.warn.warnings.models import Message
 
-SIZE = 50
+SIZE = 25  # even of the longest texts a page stays under feeds.MOST_BYTES
 
 
 @require_safe
