@@ -75,6 +75,7 @@ class Situation:
         self.units: list[dict[str, Any]] = []  # none unless a test puts some there
         self.fences: list[dict[str, Any]] = []
         self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.warnings: list[dict[str, Any]] = []  # GeoJSON features of public warnings in force
         self.asked: list[str] = []
 
     # ---- what there is -----------------------------------------------------------------------------------------
@@ -250,6 +251,7 @@ class Situation:
             (r"units/(\d+)/track", self._track),
             (r"here(?:/\w+)?", self._here),
             (r"fences", self._fences),
+            (r"map/warnings", self._warnings),
             (r"map/layers", self._layers),
             (r"map/layers/(\w+)", self._layer),
             (r"sites/([\w-]+)", self._site),
@@ -305,6 +307,9 @@ class Situation:
             "refused": 0,
             "bad": [],
         }
+
+    def _warnings(self, query: dict[str, str]) -> dict[str, Any]:
+        return {"type": "FeatureCollection", "at_ms": self.now_ms, "features": self.warnings}
 
     def _me(self, query: dict[str, str]) -> dict[str, Any]:
         lons, lats = [s["lon"] for s in self.sites], [s["lat"] for s in self.sites]

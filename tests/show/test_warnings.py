@@ -23,6 +23,23 @@ def issuer(world) -> Issuer:
     )
 
 
+def message_row(world, **values) -> Message:
+    now = timezone.now()
+    row = {
+        "org": world.yichang,
+        "org_path": world.yichang.path,
+        "sender": "42050041600000",
+        "sent_at": now,
+        "received_at": now,
+        "expires_at": now + timedelta(hours=1),
+        "document": b"x",
+        "status": "Actual",
+        "msg_type": "Alert",
+        "scope": "Public",
+    }
+    return Message.objects.create(**(row | values))
+
+
 def form(**changes):
     expires = timezone.localtime() + timedelta(hours=6)
     values = {
@@ -120,11 +137,10 @@ def test_a_page_of_the_feed_is_under_100_kb_however_long_the_texts_are(world, ow
             issuer=row, org=world.yichang, org_path=world.yichang.path, level=2, event_type="11B03", made_at=now,
             content={"description": "＜" * 4000}, state=State.PUBLISHED,
         )  # fmt: skip
-        Message.objects.create(
-            org=world.yichang, org_path=world.yichang.path, warning=warning, identifier=f"{row.code}_{i}", sender=row.code,
-            sent_at=now - timedelta(seconds=i), received_at=now, expires_at=now + timedelta(hours=1), document=b"x",
-            status="Actual", msg_type="Alert", scope="Public", headline="&" * 160, sender_name="&" * 200, event="&" * 200,
-        )  # fmt: skip
+        long = {"headline": "&" * 160, "sender_name": "&" * 200, "event": "&" * 200}
+        message_row(
+            world, warning=warning, identifier=f"{row.code}_{i}", sent_at=now - timedelta(seconds=i), **long
+        )
     public, address, seen = open_as(), "/cap/feed.atom", []
     while address:
         page = public.get(address)
@@ -137,11 +153,8 @@ def test_a_page_of_the_feed_is_under_100_kb_however_long_the_texts_are(world, ow
 
 def test_the_public_gets_neither_drafts_nor_exercises_nor_what_others_said(world, publish, open_as):
     exercise = publish(status="Exercise", note="演练")
-    Message.objects.create(
-        feed=Feed.objects.create(org=world.yichang, name="x", url="http://x.example/"), org=world.yichang,
-        org_path=world.yichang.path, identifier="theirs", sender="s", sent_at=timezone.now(), received_at=timezone.now(),
-        expires_at=timezone.now() + timedelta(hours=1), document=b"x", status="Actual", msg_type="Alert", scope="Public",
-    )  # fmt: skip
+    feed = Feed.objects.create(org=world.yichang, name="x", url="http://x.example/")
+    message_row(world, feed=feed, identifier="theirs")
     public = open_as()
     assert b"<entry>" not in public.get("/cap/feed.atom").content
     for number in (exercise.identifier, "theirs", "nothing"):

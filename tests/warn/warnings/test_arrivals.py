@@ -1,4 +1,4 @@
-"""Messages of others: fetched from a real server, kept once, updates and cancellations in any order, nothing trusted."""
+"""Messages of others: fetched from a real server, kept once; updates and cancellations in any order."""
 
 import threading
 from datetime import UTC, datetime, timedelta

@@ -43,6 +43,8 @@ export type AlarmDetail = Narrow<
 /** Alarms raised: levels[priority - 1][bucket]. */
 export type Timeline = Schemas["TimelineOut"];
 export type MapLayer = Schemas["LayerOut"];
+/** Public warnings in force, as areas. */
+export type WarningAreas = Schemas["WarningCollection"];
 export type Hit = Schemas["HitOut"];
 
 export interface Page<T> {

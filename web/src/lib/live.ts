@@ -14,7 +14,7 @@ type Handler = (data: never) => void;
 
 const BEATS = new Set(["hello", "beat", "reset"]);
 /** Heard also when nobody handles them: each moves what we resume behind. */
-const EVENTS = [...BEATS, "alarm", "loop", "site", "ledger", "readings", "units"];
+const EVENTS = [...BEATS, "alarm", "loop", "site", "ledger", "warning", "readings", "units"];
 
 /** The server says `beat` this often, also when nothing happens. */
 export const BEAT_MS = 5_000;

@@ -7,7 +7,7 @@ import * as ml from "maplibre-gl";
 import type { Feature, FeatureCollection, Point as GeoPoint } from "geojson";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import "maplibre-gl/dist/maplibre-gl.css";
-import type { Level, MapLayer, SiteFeatures } from "@/lib/api";
+import type { Level, MapLayer, SiteFeatures, WarningAreas } from "@/lib/api";
 import type { UnitMark } from "@/lib/units";
 import { token } from "@/lib/theme";
 import type { Bounds } from "./extent";
@@ -64,6 +64,7 @@ export class OneMap {
   private map: ml.Map;
   private sites: SiteFeatures | null = null;
   private alarms: readonly AlarmSite[] = [];
+  private warnings: WarningAreas | null = null;
   private chosen: [number, number] | null = null;
   private units: readonly UnitMark[] = [];
   private track: FeatureCollection | null = null;
@@ -220,6 +221,23 @@ export class OneMap {
     void held.setData(data ?? points([]));
   }
 
+  /** Public warnings in force: areas under the sites, each in the colour of its level, with its headline. */
+  setWarnings(warnings: WarningAreas): void {
+    this.warnings = warnings;
+    const held = this.map.getSource("warnings") as ml.GeoJSONSource | undefined;
+    if (!held) return;
+    delete document.documentElement.dataset.mapIdle;
+    const english = this.options.language === "en";
+    void held.setData({
+      type: "FeatureCollection",
+      features: warnings.features.map((one) => {
+        const { level, headline, headline_en, origin } = one.properties;
+        const said = english ? headline_en : headline;
+        return { ...one, properties: { level: level ?? 0, headline: origin ? `${said} · ${origin}` : said } };
+      }),
+    });
+  }
+
   private style(): ml.StyleSpecification {
     const { layers, language, scale, data } = this.options;
     return baseStyle(layers, language, scale, data);
@@ -250,6 +268,7 @@ export class OneMap {
     if (this.units.length) this.setUnits(this.units);
     if (this.track) this.setTrack(this.track);
     if (this.fences) this.setFences(this.fences);
+    if (this.warnings) this.setWarnings(this.warnings);
     if (this.chosen) this.put("chosen", [point(this.chosen[0], this.chosen[1], {})]);
   }
 
@@ -257,6 +276,19 @@ export class OneMap {
     const { map } = this;
     const { scale } = this.options;
     const halo = { "text-halo-color": token("bg-1"), "text-halo-width": 1.8 };
+    const colour = ["match", ["get", "level"], 1, token("l1-fill"), 2, token("l2-fill"), 3, token("l3-fill"), 4, token("l4-fill"), token("stale")];
+    map.addLayer({
+      id: "warning-areas",
+      type: "fill",
+      source: "warnings",
+      paint: { "fill-color": colour as never, "fill-opacity": 0.14 },
+    });
+    map.addLayer({
+      id: "warning-lines",
+      type: "line",
+      source: "warnings",
+      paint: { "line-color": colour as never, "line-width": 2, "line-dasharray": [3, 1.5] },
+    });
     map.addLayer({
       id: "fence-areas",
       type: "fill",
@@ -335,6 +367,19 @@ export class OneMap {
         "text-max-width": 9,
       },
       paint: { "text-color": token("fg-1"), ...halo },
+    });
+    map.addLayer({
+      id: "warning-names",
+      type: "symbol",
+      source: "warnings",
+      layout: {
+        "text-field": ["get", "headline"],
+        "text-font": FONT,
+        "text-size": 12 * scale,
+        "text-max-width": 12,
+        "symbol-sort-key": ["get", "level"],
+      },
+      paint: { "text-color": token("fg-0"), ...halo },
     });
     map.addLayer({
       id: "plates",

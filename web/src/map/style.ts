@@ -22,6 +22,7 @@ export function baseStyle(
   sources.track = { type: "geojson", data: NOTHING };
   sources.sites = { type: "geojson", data: NOTHING };
   sources.units = { type: "geojson", data: NOTHING };
+  sources.warnings = { type: "geojson", data: NOTHING };
   sources.alarms = { type: "geojson", data: NOTHING };
   sources.chosen = { type: "geojson", data: NOTHING };
   const style: StyleSpecification = { version: 8, sources, layers: [] };

@@ -64,7 +64,9 @@ def lint(
     found: list[Finding] = []
 
     def say(question: str, severity: str, zh: str, en: str, **facts: Any) -> None:
-        found.append(Finding(question, severity, Term(zh % facts, en % facts), facts))
+        one = Finding(question, severity, Term(zh % facts, en % facts), facts)
+        if one not in found:  # parts in two languages may lack the same thing
+            found.append(one)
 
     is_cancel = draft.msg_type == "Cancel"
     for info in draft.infos:

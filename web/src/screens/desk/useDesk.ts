@@ -11,9 +11,10 @@ import { useLive } from "@/lib/live";
 import { useUnits } from "@/lib/units";
 import { number } from "@/lib/format";
 import { useSites } from "./useSites";
+import { useWarnings } from "./useWarnings";
 import { useTimeline, type SpanName } from "./useTimeline";
 
-export const TOPICS = ["alarms", "loops", "sites", "units"] as const;
+export const TOPICS = ["alarms", "loops", "sites", "units", "warnings"] as const;
 /** The most readings of one burst that the map waits for. */
 const MAP_SETTLES_MS = 1_500;
 
@@ -32,6 +33,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
     if (alarm.priority === 1) announced.value = sentence(alarm);
   });
   const sites = useSites();
+  const warnings = useWarnings();
   const timeline = useTimeline(span);
   const live = useLive();
   const fences = shallowRef<FeatureCollection | null>(null);
@@ -67,6 +69,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
     void alarms.load();
     void sites.load();
     void timeline.load();
+    void warnings.load();
   }
 
   let isFirst = true;
@@ -82,6 +85,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
     events.onAlarm?.(alarm);
   });
   live.on<Loop>("loop", (loop) => events.onLoop?.(loop));
+  live.on("warning", () => void warnings.load());
   live.on("site", () => sites.loadSoon(MAP_SETTLES_MS));
   live.on<Frame>("readings", (frame) => events.onFrame?.(frame));
 
@@ -117,5 +121,5 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   loadAll();
   live.want(TOPICS);
 
-  return { me, alarms, sites, units, fences, timeline, live, alarmSites, announced, instead, may, loadAll };
+  return { me, alarms, sites, warnings, units, fences, timeline, live, alarmSites, announced, instead, may, loadAll };
 }
