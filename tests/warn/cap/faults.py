@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from fengsui.warn.cap.message import Circle
+from fengsui.warn.cap.shapes import ring_of, write_polygon
 from fengsui.warn.cap.signature import sign
 
 BASE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -220,6 +222,11 @@ FAULTS: dict[str, bytes] = {
     "note.error": but("<msgType>Alert", "<msgType>Error"),
     "reference.missing": UPDATE.encode(),
     "reference.form": but("<scope>Public</scope>", "<scope>Public</scope><references>a</references>", UPDATE),
+    "reference.blanks": but(
+        "<scope>Public</scope>",
+        "<scope>Public</scope><references>a, b, 2026-01-01T00:00:00+08:00</references>",
+        UPDATE,
+    ),
     "reference.time": but(
         "<scope>Public</scope>", "<scope>Public</scope><references>a,b,2026-11-26</references>", UPDATE
     ),
@@ -263,6 +270,7 @@ FAULTS: dict[str, bytes] = {
     "polygon.crossing": polygon("30.60,111.20 30.80,111.35 30.80,111.20 30.60,111.35 30.60,111.20"),
     "polygon.flat": polygon("30.60,111.20 30.60,111.20 30.60,111.20 30.60,111.20"),
     "polygon.dateline": polygon("10,179 20,179 20,-179 10,-179 10,179"),
+    "polygon.long": polygon(write_polygon(ring_of(Circle((30.7, 111.3), 50.0), 2_500))),
     "polygon.repeated": polygon("30.60,111.20 30.60,111.20 30.60,111.35 30.80,111.35 30.60,111.20"),
     "circle.form": but("<circle>30.70,111.30 5", "<circle>30.70 111.30 5"),
     "circle.range": but("<circle>30.70,111.30 5", "<circle>230.70,311.30 5"),

@@ -29,10 +29,18 @@ PLACES = (
 
 _ISSUED = re.compile(
     r"(?P<unit>[\u4e00-\u9fff（）()·]{2,40}?)?(?P<date>(?:(?P<y>\d{4}|\d{2})年)?(?:(?P<mo>\d{1,2})月)?(?P<d>\d{1,2})日)"
-    r"(?P<h>\d{1,2})[时:：](?:(?P<mi>\d{1,2})分?)?(?P<verb>继续|升级|变更|更新|确认|解除)*发布"
+    r"(?P<h>\d{1,2})[时:：](?:(?P<mi>\d{1,2})分?)?(?P<verb>继续|升级|变更|更新|确认|解除|联合)*发布"
     r"(?P<kind>[\u4e00-\u9fff]{1,12}?)(?P<colour>[红橙黄蓝])色预警"
 )
 _ENDED = re.compile(r"解除(?P<kind>[\u4e00-\u9fff]{1,12}?)(?P<colour>[红橙黄蓝])色预警")
+_CHANGED = re.compile(
+    r"(?:更新|变更|升级|降级|调整)[\u4e00-\u9fff]{0,20}?为(?P<kind>[\u4e00-\u9fff]{1,12}?)(?P<colour>[红橙黄蓝])色预警"
+)
+_DATED = re.compile(
+    r"(?P<before>[\u4e00-\u9fff（）()·]{2,40}?)?"
+    r"(?P<date>(?P<y>\d{4}|\d{2})年(?P<mo>\d{1,2})月(?P<d>\d{1,2})日)(?P<h>\d{1,2})[时:：](?:(?P<mi>\d{1,2})分?)?"
+    r"[，,]?(?P<unit>[\u4e00-\u9fff（）()·]{2,40}?)?(?:继续|升级|变更|更新|确认|解除|联合)*(?:发布|更新|变更|解除)"
+)
 _LEVELLED = re.compile(r"(?P<kind>[\u4e00-\u9fff]{1,12}?)(?P<colour>[红橙黄蓝])色预警")
 _UNIT = re.compile(r"^(?P<unit>[\u4e00-\u9fff（）()·]{2,40}?)(?=\d|升级|继续|发布|解除)")
 _PLACE = re.compile(
@@ -55,7 +63,7 @@ class Notice:
 def is_notices(data: bytes) -> bool:
     """Could these bytes be notices rather than XML?"""
     head = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    return head not in (b"<", b"")
+    return head not in (b"<", b"") and data[:2] not in (b"\xff\xfe", b"\xfe\xff", b"\x00<")
 
 
 def read(data: bytes) -> list[Notice]:
@@ -112,13 +120,8 @@ def read_object(given: Mapping[str, Any], line: int = 1) -> Notice:
     if not body and not title:
         return _nothing("no text", line)
     said = _ISSUED.search(body) or _ISSUED.search(title)
-    levelled = (
-        said
-        or _ENDED.search(title)
-        or _ENDED.search(body)
-        or _LEVELLED.search(title)
-        or _LEVELLED.search(body)
-    )
+    levelled = said or _levelled(title, body)
+    said = said or _DATED.search(body) or _DATED.search(title)
     kind = _kind(word("SIGNALTYPE", "type_name"), levelled["kind"] if levelled else "")
     colour = china.COLOUR_OF_ZH.get(word("SIGNALLEVEL", "level_name")[:1], "") or (
         china.COLOUR_OF_ZH[levelled["colour"]] if levelled else ""
@@ -180,6 +183,15 @@ def read_object(given: Mapping[str, Any], line: int = 1) -> Notice:
         infos=(info,),
     )
     return Notice(alert, china.LEVEL_OF.get(colour, 0), tuple(problems), line)
+
+
+def _levelled(title: str, body: str) -> re.Match[str] | None:
+    """The kind and colour of a text that does not say them in the usual sentence."""
+    for form in (_CHANGED, _ENDED, _LEVELLED):
+        for text in (title, body):
+            if found := form.search(text):
+                return found
+    return None
 
 
 def _kind(named: str, said: str) -> EventType | None:

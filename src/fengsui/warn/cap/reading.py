@@ -244,12 +244,14 @@ class _Reader:
         return tuple(quoted or plain for quoted, plain in _TOKEN.findall(text))
 
     def _references(self, element: Element) -> tuple[m.Reference, ...]:
-        found = []
-        for token in _joined(element.text.split()):
-            parts = token.split(",")
+        found: dict[m.Reference, None] = {}
+        for token in _triplets(element.text.split()):
+            parts = token.removesuffix(" ;").split(",")
             if len(parts) != 3 or not all(parts):
                 self.add("reference.form", element, value=token)
                 continue
+            if token not in element.text:
+                self.add("reference.blanks", element, value=token)
             at, broken = times.read(parts[2])
             if at is None or [rule for rule in broken if rule not in ("time.utc",)]:
                 self.add("reference.time", element, value=parts[2])
@@ -257,7 +259,7 @@ class _Reader:
             if one in found:
                 self.add("reference.repeated", element, value=token)
             else:
-                found.append(one)
+                found[one] = None
         return tuple(found)
 
     def _language(self, element: Element) -> str:
@@ -423,13 +425,13 @@ class _Reader:
                 self.add("time.expired_when_sent", _child(at, "expires"))
             if sent is not None and info.expires is not None and info.expires - sent[0] > LONGEST_LIFE:
                 self.add("time.long", _child(at, "expires"), days=(info.expires - sent[0]).days)
-        for i, info in enumerate(infos):
-            words = info.headline + info.description
-            for other in infos[:i]:
-                same = words and words == other.headline + other.description
-                if same and info.language.lower().split("-")[0] != other.language.lower().split("-")[0]:
-                    self.add("info.same_text", places[i], one=other.language, other=info.language)
-                    break
+        said: dict[str, str] = {}  # words → the language in which they were met first
+        for info, at in zip(infos, places, strict=False):
+            if not (words := info.headline + info.description):
+                continue
+            before = said.setdefault(words, info.language)
+            if before.lower().split("-")[0] != info.language.lower().split("-")[0]:
+                self.add("info.same_text", at, one=before, other=info.language)
 
     def _info(self, element: Element) -> m.Info:
         values = self.values(element, self.layout["info"])
@@ -551,14 +553,25 @@ def _child(element: Element, name: str) -> Element:
     return next((one for one in element.elements if one.local.lower() == name.lower()), element)
 
 
-def _joined(tokens: list[str]) -> Iterator[str]:
-    """Triplets whose parts were parted by blanks after their commas are put together again."""
+def _triplets(tokens: list[str]) -> Iterator[str]:
+    """Triplets: those parted by blanks after their commas put together, those strung together by commas cut apart.
+
+    What was not written so is not found in the text: " ;" at the end marks those that were cut apart.
+    """
     held = ""
     for token in tokens:
         held += token
-        if not held.endswith(",") and held.count(",") >= 2:
-            yield held
-            held = ""
+        if held.endswith(",") or held.count(",") < 2:
+            continue
+        parts, held = held.split(","), ""
+        if (
+            len(parts) > 3
+            and len(parts) % 3 == 0
+            and all(times.read(parts[i])[0] for i in range(2, len(parts), 3))
+        ):
+            yield from (",".join(parts[i : i + 3]) + " ;" for i in range(0, len(parts), 3))
+        else:
+            yield ",".join(parts)
     if held:
         yield held
 

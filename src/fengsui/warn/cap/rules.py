@@ -381,6 +381,11 @@ RULES: dict[str, Rule] = {
         ("references 中“%(value)s”不是 sender,identifier,sent", "“%(value)s” in references is not sender,identifier,sent"),
         ("三项以逗号相连，各组以空白分隔", "three parts joined by commas, each triplet parted by blanks"),
     ),
+    "reference.blanks": _rule(
+        ERROR, "3.2.1",
+        ("references 的分隔不对：“%(value)s”", "entries of references are not parted as they should be: “%(value)s”"),
+        ("组内只用逗号，组间只用空白", "commas inside a triplet, blanks between triplets"),
+    ),
     "reference.time": _rule(
         WARNING, "3.2.1, 3.3.2",
         ("references 中的时间“%(value)s”不合规", "the time “%(value)s” in references is not written as it should be"),
@@ -502,6 +507,11 @@ RULES: dict[str, Rule] = {
         WARNING, "3.2.4",
         ("多边形跨过 180° 经线", "the polygon crosses the meridian of 180°"),
         ("在 180° 处分成两个", "cut it in two there"),
+    ),
+    "polygon.long": _rule(
+        NOTE, "own limit",
+        ("多边形有 %(count)s 个点，未核查边是否相交", "%(count)s points: whether its sides cross was not looked at"),
+        ("简化到 2000 个点以内", "simplify it to 2,000 points"),
     ),
     "polygon.repeated": _rule(
         NOTE, "3.2.4",

@@ -7,6 +7,9 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from fengsui.warn.cap.message import Circle, Point
 
@@ -15,6 +18,8 @@ FARTHEST_KM = 20_020.0  # half way round
 LIKELY_METRES_KM = 1_000.0  # no warning is for a circle of 2,000 km: this was metres
 CHINA = (3.0, 73.0, 54.0, 136.0)  # south, west, north, east: generous, seas included
 MOST_POINTS = 10_000
+MOST_COMPARED = 2_000  # points of a ring whose sides are compared with each other
+NOTHING = 1e-14  # square degrees: a hundredth of a millimetre by a kilometre
 
 _NUMBER = r"[-+]?(?:\d{1,6}(?:\.\d{0,20})?|\.\d{1,20})"
 _PAIR = re.compile(rf"({_NUMBER}),({_NUMBER})\Z", re.ASCII)
@@ -54,7 +59,9 @@ def read_polygon(text: str) -> tuple[tuple[Point, ...] | None, list[str]]:
     if max(lon for _, lon in points) - min(lon for _, lon in points) > 180:
         broken.append("polygon.dateline")
     elif len(points) >= 4:
-        if crosses(points):
+        if len(points) > MOST_COMPARED:
+            broken.append("polygon.long")
+        elif crosses(points):
             broken.append("polygon.crossing")
         elif area(points) == 0:
             broken.append("polygon.flat")
@@ -99,30 +106,26 @@ def area(points: Sequence[Point]) -> float:
 
 
 def crosses(points: Sequence[Point]) -> bool:
-    """Do two sides of the ring cross, or touch where they should not?
-
-    A sweep over sides in order of their western end: only those whose boxes meet are compared.
-    """
+    """Do two sides of the ring cross, or touch where they should not?  Compares those whose boxes meet."""
     ring = [p for p, q in zip(points, [*points[1:], None], strict=True) if p != q]
     if len(ring) > 1 and ring[0] == ring[-1]:
         ring.pop()
     count = len(ring)
     if count < 3:
         return False
-    sides = [(ring[i], ring[(i + 1) % count]) for i in range(count)]
-    order = sorted(range(count), key=lambda i: min(sides[i][0][1], sides[i][1][1]))
-    live: list[int] = []
-    for i in order:
-        west = min(sides[i][0][1], sides[i][1][1])
-        live = [j for j in live if max(sides[j][0][1], sides[j][1][1]) >= west]
-        for j in live:
-            if abs(i - j) in (1, count - 1):
-                if _folds(sides[i], sides[j]):
-                    return True
-            elif _meet(*sides[i], *sides[j]):
-                return True
-        live.append(i)
-    return False
+    begin = np.array(ring)
+    end = np.roll(begin, -1, axis=0)
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    boxes = np.logical_and.reduce(
+        [(low[:, None, k] <= high[None, :, k]) & (low[None, :, k] <= high[:, None, k]) for k in (0, 1)]
+    )
+    i, j = np.nonzero(np.triu(boxes, 1))
+    beside = (j - i == 1) | (j - i == count - 1)
+    sides = list(zip(ring, [*ring[1:], ring[0]], strict=True))
+    if any(_folds(sides[one], sides[other]) for one, other in zip(i[beside], j[beside], strict=True)):
+        return True
+    i, j = i[~beside], j[~beside]
+    return bool(_meet_all(begin[i], end[i], begin[j], end[j]).any())
 
 
 def contains(points: Sequence[Point], place: Point) -> bool:
@@ -187,7 +190,24 @@ def _in_china(points: Sequence[Point]) -> bool:
 
 def _turn(a: Point, b: Point, c: Point) -> float:
     value = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return 0.0 if abs(value) < 1e-14 else value  # of degrees: a hundredth of a millimetre by a kilometre
+    return 0.0 if abs(value) < NOTHING else value
+
+
+def _meet_all(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """``_meet`` of many pairs of sides at once; arrays of shape (n, 2)."""
+
+    def turn(p: Any, q: Any, r: Any) -> Any:
+        value = (q[:, 0] - p[:, 0]) * (r[:, 1] - p[:, 1]) - (q[:, 1] - p[:, 1]) * (r[:, 0] - p[:, 0])
+        return np.where(np.abs(value) < NOTHING, 0.0, value)
+
+    def between(p: Any, q: Any, r: Any) -> Any:
+        return ((np.minimum(p, q) <= r) & (r <= np.maximum(p, q))).all(axis=1)
+
+    one, two, three, four = turn(a, b, c), turn(a, b, d), turn(c, d, a), turn(c, d, b)
+    across = (one * two < 0) & (three * four < 0)
+    touch = (one == 0) & between(a, b, c) | (two == 0) & between(a, b, d)
+    touch |= (three == 0) & between(c, d, a) | (four == 0) & between(c, d, b)
+    return across | touch
 
 
 def _between(a: Point, b: Point, c: Point) -> bool:

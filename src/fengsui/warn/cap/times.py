@@ -45,7 +45,20 @@ def read(text: str) -> tuple[datetime | None, list[str]]:
         if offset:
             zone = timezone(-offset if sign == "-" else offset)
     try:
-        at = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0), tzinfo=zone)
+        day_end = (hour, minute, second or "00") == (
+            "24",
+            "00",
+            "00",
+        )  # XML Schema lets a midnight be written so
+        at = datetime(
+            int(year),
+            int(month),
+            int(day),
+            0 if day_end else int(hour),
+            int(minute),
+            int(second or 0),
+            tzinfo=zone,
+        ) + timedelta(days=day_end)
         at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None, [*broken, "time.impossible"]

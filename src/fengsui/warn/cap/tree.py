@@ -51,6 +51,8 @@ class Element:
     line: int
     column: int
     parent: "Element | None" = field(default=None, repr=False)
+    number: int = 1  # among the children of its parent that have the same name
+    counts: dict[str, int] = field(default_factory=dict, repr=False)  # of children, by name
     children: "list[Element | str | Comment | Instruction]" = field(default_factory=list, repr=False)
 
     @property
@@ -97,8 +99,7 @@ class Element:
         """An XPath without prefixes: ``/alert/info[2]/area[1]``; the number only where there are several."""
         if self.parent is None:
             return f"/{self.local}"
-        alike = self.parent.all(self.local)
-        place = f"[{next(i for i, one in enumerate(alike, 1) if one is self)}]" if len(alike) > 1 else ""
+        place = f"[{self.number}]" if self.parent.counts.get(self.local, 0) > 1 else ""
         return f"{self.parent.path()}/{self.local}{place}"
 
 
@@ -215,6 +216,7 @@ class _Builder:
         element = Element(prefix, local, uri, attributes, declared, *self.place(), above)
         if above is not None:
             above.children.append(element)
+            element.number = above.counts[local] = above.counts.get(local, 0) + 1
         else:
             self.root = element
         self.open.append(element)

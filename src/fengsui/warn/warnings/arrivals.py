@@ -24,6 +24,7 @@ UNSAID = timedelta(hours=24)  # how long a message holds that does not say when 
 LEVEL_OF_SEVERITY = {"Extreme": 1, "Severe": 2, "Moderate": 3, "Minor": 4}
 ENDS = ("Update", "Cancel")
 MOST_KEPT_PROBLEMS = 100
+MOST_REFERENCES = 500
 
 
 def keep(
@@ -97,7 +98,9 @@ def _row(
         sender_name=_cut(info.sender_name if info else "", 200),
         area_desc=_cut("、".join(area.desc for area in info.areas) if info else "", 400),
         expires_at=expires(alert),
-        references=[{"sender": one.sender, "identifier": one.identifier} for one in alert.references],
+        references=[
+            {"sender": one.sender, "identifier": one.identifier} for one in alert.references[:MOST_REFERENCES]
+        ],
         shapes=[[[lon, lat] for lat, lon in ring] for area in _areas(alert) for ring in lint.rings(area)][
             :200
         ],
