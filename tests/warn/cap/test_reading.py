@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fengsui.run import settings
 from fengsui.warn.cap import times
 from fengsui.warn.cap.checks import check
 from tests.warn.cap.faults import BASE, SIGNED, but
 
-DATA = Path(settings.value("FENGSUI_DATA"))
+SAMPLES = Path(__file__).parent / "samples"
 
 
 def rules(data: bytes) -> set[str]:
@@ -176,7 +175,6 @@ class TestNotices:
         assert all(one.severity != ERROR for one in check(write(alert)).all_problems())
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not here")
 class TestSamples:
     """The verdicts that the collection states of its own files, and the quirks that it names."""
 
@@ -188,7 +186,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("name", SOUND)
     def test_sound_files_have_no_error(self, name):
-        assert check((DATA / "cap" / name).read_bytes()).is_valid
+        assert check((SAMPLES / name).read_bytes()).is_valid
 
     @pytest.mark.parametrize(
         ("name", "rule"), [("invalid.cap", "schema.missing"), ("weather_invalid.atom", "id.characters")]
@@ -196,11 +194,11 @@ class TestSamples:
     def test_files_that_are_wrong_on_purpose_are_wrong_by_that_rule(self, name, rule):
         from fengsui.warn.cap.rules import ERROR
 
-        problems = check((DATA / "cap" / name).read_bytes()).all_problems()
+        problems = check((SAMPLES / name).read_bytes()).all_problems()
         assert {one.rule for one in problems if one.severity == ERROR} == {rule}
 
     def test_notices_are_read_and_their_quirks_named(self):
-        document = check((DATA / "warnings_cn" / "warnings.jsonl").read_bytes())
+        document = check((SAMPLES / "warnings.jsonl").read_bytes())
         found = [one.alert for one in document.alerts]
         assert [one.infos[0].event if one else None for one in found] == [
             "雷电", "大雾", "雷电", "大风", None, "暴雨", "暴雨",
