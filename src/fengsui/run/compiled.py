@@ -7,11 +7,12 @@ from fengsui.govern import checks
 from fengsui.run.pipeline import gather
 from fengsui.sense.gateways import repeats
 from fengsui.warn import engine
+from fengsui.warn.detectors import forecast, monitor
 
 
 def main() -> None:
     """Fill Numba's cache beside the sources.  A role that finds it incomplete compiles for itself."""
-    for part in (checks, gather, engine, repeats):
+    for part in (checks, gather, engine, repeats, forecast, monitor):
         part.warm_up()
 
 
