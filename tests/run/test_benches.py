@@ -2,7 +2,7 @@
 
 import pytest
 
-from fengsui.run.benches import decode, frames, state
+from fengsui.run.benches import decode, detectors, frames, state
 
 
 def test_what_is_held_in_memory_is_measured():
@@ -36,3 +36,11 @@ def test_frames_of_field_protocols_are_cut_and_read(monkeypatch):
     assert len(figures) == 6
     assert all(f.low > 0 for f in figures)
     assert [f.note.split(", ")[1] for f in figures[::2]] == ["6.0 readings", "4.0 readings", "9.0 readings"]
+
+
+def test_detectors_are_measured(monkeypatch):
+    monkeypatch.setattr(detectors, "ROWS", 2200)
+    monkeypatch.setattr(detectors, "DATASTREAMS", 12)
+    figures = {f.name: f for f in detectors.bench(0.1)}
+    assert len(figures) == 6
+    assert all(f.low > 0 for f in figures.values())

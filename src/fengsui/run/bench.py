@@ -31,6 +31,7 @@ BENCHES = (
     "sta",
     "connections",
     "units",
+    "detectors",
 )
 HEAD = """# Benchmarks
 
