@@ -34,6 +34,7 @@ COMMANDS = {
     "conform": "fengsui.run.conform",
     "simulate": "fengsui.run.simulate",
     "rules": "fengsui.run.rules",
+    "detectors": "fengsui.run.detectors",
     "ledger": "fengsui.run.ledger",
     "history": "fengsui.run.history",
     "audit": "fengsui.run.audit",
