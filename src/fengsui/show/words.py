@@ -40,6 +40,7 @@ ERRORS = {
     "sense.bad_report": "",
     "sense.no_font": "",
     "run.bad_data_set": "",
+    "run.bad_detector": "",
     "sense.disk_full": _("A disk is nearly full; send the readings again later."),
     "sense.clock": _("The clock of this machine has jumped; send the readings again in a moment."),
     "sense.busy": _("The message bus is busy; send it again later."),

@@ -267,8 +267,11 @@ def test_what_cannot_be_scored_says_why(tmp_path, make, words):
 
 def test_a_file_that_never_ends_is_refused(tmp_path, monkeypatch):
     tep(tmp_path)
-    monkeypatch.setattr(sets, "MOST_ROWS", 450)
+    monkeypatch.setattr(sets, "MOST_CELLS", 450 * 6)
     with pytest.raises(BadSet, match="more than 450 rows"):
+        evaluate(tmp_path)
+    monkeypatch.setattr(sets, "MOST_COLUMNS", 5)
+    with pytest.raises(BadSet, match="6 columns of numbers"):
         evaluate(tmp_path)
     monkeypatch.setattr(sets, "MOST_CHARACTERS", 20)
     with pytest.raises(BadSet, match="line 1: longer than 20 characters"):

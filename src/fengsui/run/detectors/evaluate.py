@@ -296,7 +296,9 @@ def _contributing(watch: monitor.Monitor, one: Table, begin: int, delay: int | N
 
 def _stream(at: np.ndarray, values: np.ndarray) -> forecast.Judged:
     every = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
-    day = round(86400 / every) if every else 0
+    day = (
+        round(86400 / every) if every >= 1 else 0
+    )  # faster than a second: a week of it would not fit into memory
     slot = np.floor(at / every + 0.5).astype(np.int64) if every else np.arange(len(at))
     probation = int(min(metrics.PROBATION * len(at), metrics.PROBATION * 5000))
     course = forecast.Course(day, probation)

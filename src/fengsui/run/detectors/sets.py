@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,8 @@ import numpy as np
 
 from fengsui.base.errors import BadInput
 
-MOST_ROWS = 2_000_000  # of a file: 0.7 GB of 43 columns; benchmarks have some ten thousand
+MOST_CELLS = 50_000_000  # of a file: 400 MB
+MOST_COLUMNS = 500  # each is compared with each other
 MOST_CHARACTERS = 100_000  # of a line
 LABELS = ("labels.json", "combined_windows.json", "combined_labels.json")
 LAYOUTS = """known layouts:
@@ -99,15 +101,21 @@ def table(path: Path, time: str = "", skip: tuple[str, ...] = ()) -> Table:
     if time and time not in names:
         raise BadSet(f"{path.name}: has no column {time!r}; its columns are {', '.join(names[:8])}")
     kept = [i for i, c in enumerate(names) if c != time and c not in skip]
-    values: list[float] = []
+    if len(kept) > MOST_COLUMNS:
+        raise BadSet(
+            f"{path.name}: {len(kept)} columns of numbers; at most {MOST_COLUMNS} are one unit: cut it into several"
+        )
+    values = array("d")
     times: list[str] = []
     rows = -1
     for number, row in _rows(path):
         rows += 1
         if rows == 0:
             continue
-        if rows > MOST_ROWS:
-            raise BadSet(f"{path.name}: more than {MOST_ROWS:,} rows; cut it into several files")
+        if rows * len(kept) > MOST_CELLS:
+            raise BadSet(
+                f"{path.name}: more than {MOST_CELLS // len(kept):,} rows; cut it into several files"
+            )
         if len(row) != len(names):
             raise BadSet(
                 f"{path.name} line {number}: {len(row)} cells where the header has {len(names)}; the file is cut "
@@ -120,7 +128,7 @@ def table(path: Path, time: str = "", skip: tuple[str, ...] = ()) -> Table:
             times.append(row[names.index(time)].strip())
     if rows < 1:
         raise BadSet(f"{path.name}: has no row below its header; get it anew, or take it out of the folder")
-    whole = np.array(values).reshape(rows, len(kept))
+    whole = np.frombuffer(values).reshape(rows, len(kept))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Table(path, tuple(names[i] for i in kept), whole, tuple(times), digest)
 
