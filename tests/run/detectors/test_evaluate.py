@@ -114,6 +114,7 @@ def test_tep_is_scored_by_fault(tmp_path):
     assert (combined["faults"], combined["faults_found"], combined["false_alarm_rows"]) == (2, 1, 720)
     assert combined["false_alarm_rate"] < 0.03
     assert set(found["figures"]) == {"t2", "q", "t2_or_q", "combined"}
+    assert found["not_scored"] == ["d05.csv"]
 
 
 def test_normal_operation_may_be_in_another_folder(tmp_path):
@@ -131,6 +132,7 @@ def test_skab_is_scored_row_by_row_and_by_change(tmp_path):
     skab(tmp_path)
     found = evaluate(tmp_path)
     assert [r["file"] for r in found["table"]] == ["other_1.csv.gz", "valve1/0.csv"]
+    assert found["not_scored"] == ["anomaly-free.csv"]
     combined = found["figures"]["combined"]
     assert combined["f1"] > 0.85
     assert combined["mar"] < 10

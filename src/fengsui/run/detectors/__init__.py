@@ -245,7 +245,7 @@ def report(found: dict[str, Any]) -> list[str]:
         )
         lines.append(f"                   accused of good {_text(found['truth']['accused_good'])}")
     if found.get("not_scored"):
-        lines.append(f"  not scored, no labels: {', '.join(found['not_scored'])}")
+        lines.append(f"  not scored: {', '.join(found['not_scored'])}")
     return lines
 
 

@@ -103,6 +103,7 @@ def _tep(folder: Path, train: Path) -> dict[str, Any]:
         "table": rows,
         "truth": _truth(learnt.values, quiet),
         "model": _model(watch),
+        "not_scored": sorted(p.name for name, p in runs.items() if name not in tests and p != normal),
         "files": _files([learnt, *(_process(p) for p in tests.values())]),
     }
 
@@ -111,9 +112,10 @@ def _skab(folder: Path, train: Path) -> dict[str, Any]:
     """Each file learns from its own first rows, as on the leaderboard, and is scored whole."""
     total: dict[str, Confusion] = {}
     changes: dict[int, list[dict[str, tuple[float, float, float]]]] = {w: [] for w in SKAB_WINDOWS_S}
-    rows, tables = [], []
+    rows, tables, left = [], [], []
     for path in sets.files(folder):
         if "anomaly" not in sets.header(path):
+            left.append(_name(folder, path))
             continue
         one = sets.table(path, "datetime")
         if len(one.values) <= SKAB_TRAIN:
@@ -138,7 +140,7 @@ def _skab(folder: Path, train: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {key: _outliers(one) for key, one in total.items()}
     for width, scores in changes.items():
         figures[f"changepoint_{width}s"] = {k: _round(v, 2) for k, v in metrics.normalised(scores).items()}
-    return {"figures": figures, "table": rows, "files": _files(tables)}
+    return {"figures": figures, "table": rows, "not_scored": left, "files": _files(tables)}
 
 
 def _nab(folder: Path, train: Path) -> dict[str, Any]:
@@ -147,6 +149,7 @@ def _nab(folder: Path, train: Path) -> dict[str, Any]:
     scores, rows, tables, left = [], [], [], []
     for path in sets.files(folder):
         if sets.header(path) != ["timestamp", "value"]:
+            left.append(path.name)
             continue
         name = path.name.removesuffix(".gz")
         marked = labels.get(name, labels.get(f"{path.parent.name}_{name}"))
@@ -233,6 +236,7 @@ def _batadal(folder: Path, train: Path) -> dict[str, Any]:
         "table": rows,
         "truth": _truth(values[:half], stretches),
         "model": _model(watch),
+        "not_scored": [p.name for p in sets.files(folder) if p not in {t.path for t in (learnt, *tests)}],
         "files": _files([learnt, *tests]),
     }
 

@@ -80,7 +80,7 @@ def grid(table: pa.Table, ids: Sequence[int], from_ms: int, to_ms: int, every_ms
     rows = -(-(to_ms - from_ms) // every_ms)
     if rows < 1 or rows * len(ids) > MOST_CELLS:
         raise BadModel(
-            f"{rows:,} rows of {len(ids)} datastreams: 1 to {MOST_CELLS // max(1, len(ids)):,} rows can be held; choose "
+            f"{rows:,} rows of {len(ids)} datastreams: 1 to {MOST_CELLS // max(1, len(ids)):,} rows fit; choose "
             "another span or a longer interval"
         )
     datastream, at, value = _columns(table)
