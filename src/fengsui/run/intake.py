@@ -99,6 +99,9 @@ class Intake:
                 break
         now_ms = door.now_ms()
         for batch in batches:
+            told = batch.time_ms[batch.time_ms != batch.received_ms]  # our own time is no witness
+            door.require_sure_time(batch.source, told)
+        for batch in batches:
             streams = self.registry.streams(batch.site)
             known = np.isin(batch.datastream, streams.ids)
             batch.reason = np.where(known, batch.reason, np.uint8(Reason.UNKNOWN_DATASTREAM))

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fengsui.base.quality import Reason
 from fengsui.sense.codecs import chem_json, fire_water_pressure, gb26875, sl651, sl651_body
 from fengsui.sense.codecs import sl651_words as words
 from fengsui.sense.codecs.jt808.message import decode, encode
 from fengsui.sense.codecs.registry import CODECS
 from fengsui.sense.devices.models import Datastream, ObservedProperty, Site, Thing
 from fengsui.sense.gateways.field.chem_json import seal_of
+from fengsui.stores import clock
 
 from .conftest import make_site
 from .field_world import Caller, World, eventually, gateway, identify, mean
@@ -77,9 +79,10 @@ async def frames(caller: Caller, protocol: str, count: int = 1, rest: bytes = b"
 
 
 def report(
-    serial: int, level: str, *, password: str = PASSWORD, function: int = 0x32, end: int = words.ETX
-) -> bytes:
-    at = minute()
+    serial: int, level: str, *, password: str = PASSWORD, function: int = 0x32, end: int = words.ETX,
+    ahead: timedelta = timedelta(),
+) -> bytes:  # fmt: skip
+    at = minute() + ahead
     body = sl651_body.report(
         serial, at, STATION, 0x48, at, [sl651_body.element(0x39, level), sl651_body.element(0x26, "1234.5")]
     )
@@ -105,6 +108,30 @@ async def test_a_station_is_confirmed_and_its_elements_find_their_datastreams(si
         await station.send(report(9, "2", password="0000"))
         await eventually(world.refused, "the wrong password is refused")
         assert [why for why, _ in await world.refused()] == ["sl651: wrong_password"]
+
+
+async def test_a_reading_waits_unanswered_until_it_is_sure_which_time_it_is(
+    site, codes, clean_bus, tmp_path, monkeypatch
+):
+    added, own = tmp_path / "added", clock.Clock()
+    own.share(tmp_path, str(added))
+    monkeypatch.setattr(clock, "_clock", own)
+    async with gateway(clean_bus, "sl651") as world:
+        station = await world.connect("sl651")
+        added.write_text("3600000")
+        await eventually(lambda: own.apart_ms != 0, "the jump is noticed")
+        await station.send(report(7, "1.5"))  # agrees with our time: judged as ever
+        assert len(await frames(station, "sl651")) == 1
+        await station.send(report(8, "2.5", ahead=timedelta(hours=1)))
+        await eventually(lambda: any(own.steady.votes.values()), "the station speaks for the machine")
+        for _ in range(3):  # the hub asks again and again
+            own.now_ms()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(station.reader.read(1), 0.5)
+        assert len(await named(world, codes)) == 2
+        added.write_text("0")  # it was wrong: now a reading of the future is one
+        assert len(await frames(station, "sl651")) == 1
+        assert [reason for *_, reason in await world.rows()][2:] == [Reason.FUTURE] * 2
 
 
 async def test_a_missing_packet_is_asked_for_and_the_whole_message_confirmed(site, codes, clean_bus):

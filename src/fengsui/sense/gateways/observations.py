@@ -23,6 +23,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from fengsui.base.batch import Batch, Refused
 from fengsui.base.quality import Reason
 from fengsui.sense.codecs.readings_json import raw
+from fengsui.sense.gateways import door
 from fengsui.sense.gateways.mqtt import MqttGateway
 from fengsui.sense.gateways.publisher import Busy
 from fengsui.sense.gateways.registry import SiteRow
@@ -64,9 +65,11 @@ class ObservationsGateway(MqttGateway):
             self._counts.siteless += 1
             log.error("mqtt.no_datastream", subject=subject, bytes=len(data))
             return
-        self._counts.received += 1
         pk = int(found[1])
         batch = self._batch(pk, site, data, received_ms)
+        if not batch.refused:
+            door.require_sure_time(batch.source, batch.time_ms[batch.time_ms != received_ms])
+        self._counts.received += 1
         if not batch.refused:
             self._admit(batch, received_ms)
             if batch.reason[0]:

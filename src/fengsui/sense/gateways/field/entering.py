@@ -18,6 +18,7 @@ from fengsui.sense.codecs.readings_json import MAX_TIME_MS, text
 from fengsui.sense.gateways import door
 from fengsui.sense.gateways.field.adapter import Identity
 from fengsui.sense.gateways.field.identities import UNWANTED, Identities
+from fengsui.sense.gateways.publisher import ClockUnsure
 
 KEPT_BYTES = 240  # of refused bytes, as hex digits: what quarantine keeps of a text
 
@@ -45,6 +46,26 @@ class Entered:
 def source_of(protocol: str, device_code: str) -> str:
     """What a batch says of its sender."""
     return f"{protocol}:{device_code}"
+
+
+def require_sure_time(measured: Iterable[tuple[Identity, Measured]]) -> None:
+    """Hear what time devices think it is.  Raises ClockUnsure when that is not to be judged yet.
+
+    A reading without a time of its own says nothing; one device heard is not the less heard when another's time is unsure.
+    """
+    newest: dict[str, int] = {}
+    for identity, one in measured:
+        if one.time_ms is not None and 0 <= one.time_ms <= MAX_TIME_MS:
+            source = source_of(identity.protocol, identity.device_code)
+            newest[source] = max(one.time_ms, newest.get(source, 0))
+    unsure = None
+    for source, at in newest.items():
+        try:
+            door.require_sure_time(source, np.array([at], np.int64))
+        except ClockUnsure as error:
+            unsure = error
+    if unsure is not None:
+        raise unsure
 
 
 def enter(

@@ -17,7 +17,7 @@ from fengsui.sense.gateways.field.identities import Identities
 from fengsui.sense.gateways.field.limits import Counts, Limits
 from fengsui.sense.gateways.field.line import Line, Refusal
 from fengsui.sense.gateways.field.unmapped import UnmappedCodes
-from fengsui.sense.gateways.publisher import Busy, Publisher
+from fengsui.sense.gateways.publisher import Busy, ClockUnsure, Publisher
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import Registry
 
@@ -128,13 +128,17 @@ class Hub:
 
     async def store(self, line: Line, waiting: Sequence[Heard | Refusal]) -> bool:
         """Make everything in ``waiting`` durable, waiting for the bus as long as it takes; False when we stop."""
-        received_ms, name = door.now_ms(), line.adapter.name
+        name = line.adapter.name
         measured = [
             self._whose(name, one, one.identity, reading)
             for one in waiting
             if isinstance(one, Heard) and one.identity is not None
             for reading in one.readings
         ]
+        received_ms = await self._sure_time(measured)
+        if received_ms is None:
+            self.counts.lost[name] += len(waiting)
+            return False
         batches: list[Batch] = []
         for entered in entering.enter(measured, self.identities, received_ms, self.admit):
             batches.append(entered.batch)
@@ -151,11 +155,14 @@ class Hub:
         self, identity: Identity, measured: Iterable[Measured], refused: Sequence[BadFrame]
     ) -> None:
         """What was asked of a device, not sent by it: onto the bus, and what is refused of it kept."""
-        received_ms, name = door.now_ms(), identity.protocol
+        name = identity.protocol
         source = entering.source_of(name, identity.device_code)
-        entered = entering.enter(
-            ((identity, one) for one in measured), self.identities, received_ms, self.admit
-        )
+        own = [(identity, one) for one in measured]
+        received_ms = await self._sure_time(own)
+        if received_ms is None:
+            self.counts.lost[name] += 1
+            return
+        entered = entering.enter(own, self.identities, received_ms, self.admit)
         for one in entered:
             self._count(name, one)
         for frame in refused:
@@ -166,6 +173,23 @@ class Hub:
         ]
         if not await self.publish([*(one.batch for one in entered), *kept]):
             self.counts.lost[name] += 1
+
+    async def _sure_time(self, measured: Sequence[tuple[Identity, Measured]]) -> int | None:
+        """When readings came, once it is sure which time it is (decision 0020); None when the gateway stops first.
+
+        Meanwhile they stay here unanswered, and the line is read no further.
+        """
+        began = time.monotonic()
+        while True:
+            now_ms = door.now_ms()  # also looks whether it has been decided
+            try:
+                entering.require_sure_time(measured)
+                break
+            except ClockUnsure:
+                if self._stopping:
+                    return None
+                await asyncio.sleep(BUSY_PAUSE_S)
+        return now_ms - round((time.monotonic() - began) * 1000)
 
     def _count(self, name: str, entered: entering.Entered) -> None:
         self.counts.readings[name] += entered.accepted
