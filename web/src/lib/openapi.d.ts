@@ -256,6 +256,132 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/fences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Fences
+         * @description Every fence in sight as GeoJSON, with its hours and what must not happen there; it can be imported again.
+         */
+        get: operations["fengsui_show_api_units_get_fences"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames/decode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decode Frames
+         * @description Explain frames given in ``hex`` digits or as ``text``, field by field; what is refused has its reason.
+         *
+         *     65,536 bytes, 200 frames and 5,000 rows at most.  Nothing is kept.
+         */
+        post: operations["fengsui_show_api_frames_decode_frames"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/frames/protocols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Protocols
+         * @description The protocols whose frames can be explained.
+         */
+        get: operations["fengsui_show_api_frames_list_protocols"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/here": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Here
+         * @description Which unit is mine, and whether I share its place.
+         */
+        get: operations["fengsui_show_api_units_get_here"];
+        put?: never;
+        /**
+         * Here
+         * @description Where my phone is or was: columns, oldest first, at most 1,000 places.  Only while I share it.
+         */
+        post: operations["fengsui_show_api_units_here"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/here/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Share
+         * @description I agree that the place of my phone is shown to those who may see units, until I stop it.
+         */
+        post: operations["fengsui_show_api_units_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/here/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop
+         * @description From now on nothing of my phone is taken.
+         */
+        post: operations["fengsui_show_api_units_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/loops": {
         parameters: {
             query?: never;
@@ -538,6 +664,133 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/units": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Units
+         * @description Moving units by code, with where they are.  ``q`` is a part of name or code, or begins a terminal number.
+         */
+        get: operations["fengsui_show_api_units_list_units"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Units On Map
+         * @description Every unit in sight (5,000 at most) in columns, for a map that then follows the stream's ``units``.
+         */
+        get: operations["fengsui_show_api_units_units_on_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Positions
+         * @description Rows of positions of terminals whose units you may edit; they go the way of every reading.
+         *
+         *     A row is ``terminal``, ``time`` (ISO 8601 with offset, or ms UTC), ``lon``, ``lat`` and perhaps ``speed`` (km/h),
+         *     ``course``, ``accuracy`` (m).  Good rows are taken; each bad one is named.
+         */
+        post: operations["fengsui_show_api_units_post_positions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/positions.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Positions Csv
+         * @description The same as a CSV file in the body, with the names of the fields as its heading.
+         */
+        post: operations["fengsui_show_api_units_post_positions_csv"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Unit
+         * @description One unit and where it is.
+         */
+        get: operations["fengsui_show_api_units_get_unit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/units/{pk}/track": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Track
+         * @description The way of a unit with ``from`` ≤ time < ``to`` (ISO 8601 or ms UTC; the last four hours unless given).
+         *
+         *     GeoJSON has at most ``points`` positions (1,000 unless given, 20,000 at most), those without which the line would
+         *     bend most, and the stops of five minutes or more within 50 m.  CSV and GPX are downloads of every position, or of
+         *     ``points`` when given.  Eight days at most.
+         */
+        get: operations["fengsui_show_api_units_get_track"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/unmapped": {
         parameters: {
             query?: never;
@@ -723,6 +976,13 @@ export interface components {
              * @constant
              */
             type: "MultiPolygon";
+        };
+        /** BadPosition */
+        BadPosition: {
+            /** Row */
+            row: number;
+            /** Why */
+            why: string;
         };
         /** CauseOut */
         CauseOut: {
@@ -1019,6 +1279,38 @@ export interface components {
             /** Until Ms */
             until_ms?: number | null;
         };
+        /** FrameIn */
+        FrameIn: {
+            /** Hex */
+            hex?: string | null;
+            /** Protocol */
+            protocol: string;
+            /** Text */
+            text?: string | null;
+        };
+        /** FrameOut */
+        FrameOut: {
+            /** Departures */
+            departures: string[];
+            /** Fields */
+            fields: {
+                [key: string]: unknown;
+            };
+            /** Hex */
+            hex: string;
+            /** Ok */
+            ok: boolean;
+            /** Rows */
+            rows: components["schemas"]["RowOut"][];
+        };
+        /** FramesOut */
+        FramesOut: {
+            /** Items */
+            items: components["schemas"]["FrameOut"][];
+            /** Left Off */
+            left_off: number;
+            protocol: components["schemas"]["ProtocolOut"];
+        };
         /** Geometry */
         Geometry: {
             /** Coordinates */
@@ -1029,6 +1321,45 @@ export interface components {
              * @constant
              */
             type: "Point";
+        };
+        /**
+         * HereIn
+         * @description Columns of equal length; what a phone does not know is null or left out.
+         */
+        HereIn: {
+            /**
+             * Accuracy M
+             * @default []
+             */
+            accuracy_m: (number | null)[];
+            /**
+             * Deg
+             * @default []
+             */
+            deg: (number | null)[];
+            /**
+             * Kmh
+             * @default []
+             */
+            kmh: (number | null)[];
+            /** Lat */
+            lat: number[];
+            /** Lon */
+            lon: number[];
+            /** Time Ms */
+            time_ms: number[];
+        };
+        /**
+         * HereOut
+         * @description Whose phone this is and since when they share its place; null when they do not.
+         */
+        HereOut: {
+            /** Name */
+            name: string;
+            /** Shared At Ms */
+            shared_at_ms: number | null;
+            /** Unit */
+            unit: number;
         };
         /** HitOut */
         HitOut: {
@@ -1340,6 +1671,27 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /** PositionsIn */
+        PositionsIn: {
+            /** Positions */
+            positions: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
+         * PositionsOut
+         * @description ``accepted`` rows are durable; ``refused`` ones are named, the first hundred of them.
+         */
+        PositionsOut: {
+            /** Accepted */
+            accepted: number;
+            /** Bad */
+            bad: components["schemas"]["BadPosition"][];
+            /** Refused */
+            refused: number;
+            /** Rows */
+            rows: number;
+        };
         /** PropertyOut */
         PropertyOut: {
             /** Code */
@@ -1348,6 +1700,19 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
+        };
+        /** ProtocolOut */
+        ProtocolOut: {
+            /** Name */
+            name: string;
+            /** Standard */
+            standard: string;
+            title: components["schemas"]["TermOut"];
+        };
+        /** ProtocolsOut */
+        ProtocolsOut: {
+            /** Items */
+            items: components["schemas"]["ProtocolOut"][];
         };
         /** ReadingsOut */
         ReadingsOut: {
@@ -1401,6 +1766,15 @@ export interface components {
             role: string;
             /** Since Ms */
             since_ms: number | null;
+        };
+        /** RowOut */
+        RowOut: {
+            /** Hex */
+            hex: string;
+            meaning: components["schemas"]["TermOut"];
+            name: components["schemas"]["TermOut"];
+            /** Offset */
+            offset: number;
         };
         /** RuleOut */
         RuleOut: {
@@ -1562,6 +1936,13 @@ export interface components {
             /** Roles */
             roles: components["schemas"]["RoleOut"][];
         };
+        /** TermOut */
+        TermOut: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
         /** ThingOut */
         ThingOut: {
             /** Code */
@@ -1586,6 +1967,112 @@ export interface components {
             from_ms: number;
             /** Levels */
             levels: number[][];
+        };
+        /** TrackIn */
+        TrackIn: {
+            /**
+             * Format
+             * @default geojson
+             * @enum {string}
+             */
+            format: "geojson" | "csv" | "gpx";
+            /**
+             * From
+             * @default
+             */
+            from: string;
+            /** Points */
+            points?: number | null;
+            /**
+             * To
+             * @default
+             */
+            to: string;
+        };
+        /**
+         * UnitOut
+         * @description A moving unit and where it is; null where nothing is known.
+         */
+        UnitOut: {
+            /** Code */
+            code: string;
+            /** Deg */
+            deg: number | null;
+            /**
+             * Freshness
+             * @enum {string}
+             */
+            freshness: "live" | "late" | "stale" | "never";
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Kmh */
+            kmh: number | null;
+            /** Lat */
+            lat: number | null;
+            /** Lon */
+            lon: number | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Org Path */
+            org_path: string;
+            /** Period Ms */
+            period_ms: number;
+            /** Priority */
+            priority: number | null;
+            site: components["schemas"]["SiteRef"];
+            /** Terminal */
+            terminal: string;
+            /** Time Ms */
+            time_ms: number | null;
+        };
+        /** UnitPage */
+        UnitPage: {
+            /** Items */
+            items: components["schemas"]["UnitOut"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * UnitsOnMap
+         * @description Units in columns of equal length, as the stream's ``units`` frames name them by ``ids``.
+         */
+        UnitsOnMap: {
+            /** At Ms */
+            at_ms: number;
+            /** Code */
+            code: string[];
+            /** Deg */
+            deg: (number | null)[];
+            /** Ids */
+            ids: number[];
+            /** Kind */
+            kind: string[];
+            /** Kmh */
+            kmh: (number | null)[];
+            /** Lat */
+            lat: (number | null)[];
+            /** Lon */
+            lon: (number | null)[];
+            /** More */
+            more: boolean;
+            /** Name */
+            name: string[];
+            /** Name En */
+            name_en: string[];
+            /** Period Ms */
+            period_ms: number[];
+            /** Priority */
+            priority: (number | null)[];
+            /** Site */
+            site: string[];
+            /** Streams */
+            streams: number[][];
+            /** Time Ms */
+            time_ms: (number | null)[];
         };
         /** UnmappedOut */
         UnmappedOut: {
@@ -2019,6 +2506,156 @@ export interface operations {
             };
         };
     };
+    fengsui_show_api_units_get_fences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    fengsui_show_api_frames_decode_frames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FrameIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FramesOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_frames_list_protocols: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtocolsOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_get_here: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HereOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_here: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HereIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionsOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HereOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HereOut"];
+                };
+            };
+        };
+    };
     fengsui_show_api_loops_list_loops: {
         parameters: {
             query?: {
@@ -2353,6 +2990,147 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StatusOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_list_units: {
+        parameters: {
+            query?: {
+                q?: string;
+                kind?: string;
+                site?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_units_on_map: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitsOnMap"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_post_positions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PositionsIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionsOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_post_positions_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionsOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_get_unit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_units_get_track: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                points?: number | null;
+                format?: "geojson" | "csv" | "gpx";
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
