@@ -144,8 +144,7 @@ def nab(said: np.ndarray, windows: list[tuple[int, int]]) -> dict[str, tuple[flo
             else:
                 before = [w for w in windows if w[1] < row]
                 width = before[-1][1] - before[-1][0] if before else 0
-                past = (row - before[-1][1]) / width if before and width else FAR_PAST
-                score += sigmoid(past) * fp
+                score += fp * (sigmoid((row - before[-1][1]) / width) if width else -1.0)
         null = -fn * len(scored)
         scores[name] = (score + sum(best.values()), null, tp * len(windows))
     return scores
