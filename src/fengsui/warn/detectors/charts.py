@@ -12,9 +12,9 @@ Quality Control, ch. 9 for the tabular CUSUM; Brook & Evans (1972) for run lengt
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from numba import njit
 
 STATES = 201  # of the Markov chain: run lengths are good to about 0.5 %
 
@@ -119,10 +119,14 @@ def _absorbed(move: np.ndarray, start: int) -> float:
     return float(np.linalg.solve(np.eye(len(move)) - move, np.ones(len(move)))[start])
 
 
+@njit(cache=True, nogil=True)
 def _below(x: np.ndarray) -> np.ndarray:
-    """The standard normal distribution function, a table of it made once being too coarse for the tails."""
-    flat = np.array([NormalDist().cdf(v) for v in np.ravel(np.clip(x, -12, 12))])
-    return flat.reshape(x.shape)
+    """The standard normal distribution function of each element."""
+    found = np.empty_like(x)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            found[i, j] = 0.5 * math.erfc(-x[i, j] / math.sqrt(2.0))
+    return found
 
 
 def _where(length: Callable[[float], float], wished: float, high: float) -> float:
