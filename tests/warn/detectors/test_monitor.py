@@ -133,6 +133,17 @@ def test_a_row_of_which_less_than_half_is_known_is_not_judged(trained):
     assert np.isfinite(watched.ratio[11])
 
 
+def test_silence_while_learning_is_not_taken_for_normal():
+    x = plant(1500, 1)
+    gaps = np.full((2500, 8), np.nan)
+    gaps[300:1000], gaps[1400:2200] = x[:700], x[700:]
+    whole, torn = train(x), train(gaps)
+    assert torn.model.rows == 1500 - 2 * torn.model.lags
+    assert np.allclose(torn.model.eigen, whole.model.eigen, rtol=0.05)
+    assert np.allclose(torn.limit, whole.limit, rtol=0.25)
+    assert np.allclose(torn.usual_share, whole.usual_share, rtol=0.05)
+
+
 def test_what_never_moved_is_left_out():
     x = plant(600, 1)
     x[:, 3] = 7.0

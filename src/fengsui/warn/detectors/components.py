@@ -69,22 +69,25 @@ def fit_parts(parts: list[np.ndarray], lags: int | None = None) -> Components:
     """``fit`` on several stretches that do not follow one another."""
     whole = np.concatenate(parts)
     known = np.isfinite(whole)
-    if not len(whole):
+    rows = int(known.any(axis=1).sum())
+    if not rows:
         raise TooLittle("there is no row to learn from")
     count = known.sum(axis=0)
     filled = np.where(known, whole, 0.0)
     mean = filled.sum(axis=0) / np.maximum(count, 1)
     scale = np.sqrt((np.where(known, whole - mean, 0.0) ** 2).sum(axis=0) / np.maximum(count - 1, 1))
-    used = (scale > CONSTANT * np.maximum(np.abs(mean), 1e-12)) & (count > len(whole) // 2)
+    used = (scale > CONSTANT * np.maximum(np.abs(mean), 1e-12)) & (count > rows // 2)
     m = int(used.sum())
     if m < 2:
         raise TooLittle(f"{m} of {whole.shape[1]} datastreams moved while learning: two are needed")
-    if len(whole) < 2 * m + 2:
-        raise TooLittle(f"{len(whole)} rows for {m} datastreams: at least {2 * m + 2} are needed")
+    parts = [run for p in parts for run in heard(p[:, used])]
+    rows = sum(map(len, parts))
+    if rows < 2 * m + 2:
+        raise TooLittle(f"{rows} rows for {m} datastreams: at least {2 * m + 2} are needed")
     if lags is None:
-        lags = max(0, min(MOST_LAGS, len(whole) // (ROWS_A_COLUMN * m) - 1))
+        lags = max(0, min(MOST_LAGS, rows // (ROWS_A_COLUMN * m) - 1))
     mean, scale = mean[used], scale[used]
-    wide = np.concatenate([widened(np.nan_to_num((p[:, used] - mean) / scale), lags) for p in parts])
+    wide = np.concatenate([widened(np.nan_to_num((p - mean) / scale), lags) for p in parts])
     n, columns = wide.shape
     if n <= columns + 1:
         raise TooLittle(f"{n} rows for {columns} columns with {lags} past rows: give more rows or fewer lags")
@@ -103,6 +106,13 @@ def widened(rows: np.ndarray, lags: int) -> np.ndarray:
     if n <= lags:
         return np.empty((0, rows.shape[1] * (lags + 1)))
     return np.concatenate([rows[lags - k : n - k] for k in range(lags + 1)], axis=1)
+
+
+def heard(rows: np.ndarray) -> list[np.ndarray]:
+    """The stretches of rows of which at least half is known: silence is not normal operation."""
+    there = 2 * np.isfinite(rows).sum(axis=1) >= rows.shape[1]
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], there.astype(np.int8), [0]])))
+    return [rows[begin:end] for begin, end in edges.reshape(-1, 2)]
 
 
 def t2_limit(model: Components, alpha: float) -> float:

@@ -233,7 +233,8 @@ def _unseen(x: np.ndarray, draft: Monitor) -> np.ndarray:
 
 def _usual_shares(model: Components, x: np.ndarray) -> np.ndarray:
     """Mean part of each used datastream in T² and in Q in normal operation, never quite nothing."""
-    wide = components.widened(np.nan_to_num(model.standardised(x)), model.lags)
+    runs = components.heard(model.standardised(x))
+    wide = np.concatenate([components.widened(np.nan_to_num(run), model.lags) for run in runs])
     score = wide @ model.loading
     t2 = np.abs(wide * ((score / model.eigen) @ model.loading.T))
     q = (wide - score @ model.loading.T) ** 2
