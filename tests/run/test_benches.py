@@ -32,10 +32,16 @@ def test_every_form_is_read_beside_plain_decoding(monkeypatch):
 def test_frames_of_field_protocols_are_cut_and_read(monkeypatch):
     monkeypatch.setattr(frames, "FRAMES", 20)
     monkeypatch.setattr(frames, "CHUNK", 1000)
+    monkeypatch.setattr(frames, "OBSERVATIONS", 100)
     figures = frames.bench(0.1)
-    assert len(figures) == 6
     assert all(f.low > 0 for f in figures)
-    assert [f.note.split(", ")[1] for f in figures[::2]] == ["6.0 readings", "4.0 readings", "9.0 readings"]
+    told = {f.name.split(": ")[0]: f.note.split(", ")[1] for f in figures if f.name.endswith("with readings")}
+    assert told == {
+        "hj212": "6.0 readings", "sl651": "4.0 readings", "gb26875": "9.0 readings", "jt808": "11.0 readings",
+        "fire-water-pressure": "16.0 readings", "gb28181": "5.0 readings", "chem-json": "6.0 readings",
+        "modbus-tcp": "10.0 readings", "sparkplug": "6.0 readings",
+    }  # fmt: skip
+    assert [f.unit for f in figures[-3:]] == ["observations/s", "readings/s", "readings/s"]
 
 
 def test_detectors_are_measured(monkeypatch):

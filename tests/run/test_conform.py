@@ -1,14 +1,17 @@
 """``fengsui conform`` and ``fengsui simulate`` as a supplier runs them: two processes, a socket, a signed report."""
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fengsui.sense.codecs import sl651
 from fengsui.sense.conform import report
 
 
@@ -102,3 +105,55 @@ def test_a_report_of_another_key_is_not_taken_for_a_pass(ran, tmp_path):
     assert "anybody can sign" in strange.communicate(timeout=60)[0] and strange.returncode == 1
     trusted = ran("conform", "verify", "r.json", "--key", "key.pem")
     assert "key.pem" in trusted.communicate(timeout=60)[0] and trusted.returncode == 0
+
+
+def test_several_devices_with_values_of_a_file_call_at_once(tmp_path):
+    with ThreadPoolExecutor(1) as apart:  # a worker that had a browser has a loop of its own already
+        levels = apart.submit(asyncio.run, _levels_of_three(tmp_path)).result(120)
+    assert levels == {f"00999{n:05d}": 15.125 for n in (1, 2, 3)}
+
+
+async def _levels_of_three(tmp_path) -> dict[str, float]:
+    """What three simulated stations, started by the command, say of their level."""
+    (tmp_path / "levels.csv").write_text("39,38\n15.125,12.5\n")
+    levels: dict[str, float] = {}
+    done = asyncio.Event()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        rest = b""
+        while data := await reader.read(65536):
+            cut = sl651.feed(rest + data)
+            rest = cut.rest
+            for one in (one for frame in cut.frames for one in sl651.measured(frame) if one.code == "39"):
+                levels[one.device] = one.value
+            if len(levels) == 3:
+                done.set()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    devices = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "fengsui.run", "simulate", "sl651", "--dial", f"127.0.0.1:{port}", "--count", "3",
+        "--values", str(tmp_path / "levels.csv"), "--period", "0.2",
+    )  # fmt: skip
+    try:
+        await asyncio.wait_for(done.wait(), 60)
+    finally:
+        devices.kill()
+        await devices.wait()
+        server.close()
+    return levels
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--count", "0"], "--count is 1 to"),
+        (["--count", "2", "--identity", "0012345678"], "--count is 1 to"),
+        (["--values", "none.csv"], "none.csv"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(capsys, arguments, wrong):
+    from fengsui.run import cli
+
+    assert cli.run(["simulate", "sl651", "--dial", "127.0.0.1:1", *arguments]) == 2
+    assert wrong in capsys.readouterr().err

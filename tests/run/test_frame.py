@@ -4,13 +4,16 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fengsui.run import cli, frame
-from fengsui.sense.codecs import hj212
+from fengsui.sense.codecs import hj212, sl651, sl651_body
+from fengsui.sense.codecs.jt808.frame import Frame, encode, split
+from fengsui.sense.codecs.jt808.message import body
 from fengsui.sense.codecs.registry import CODECS
 
 TIMED = (
@@ -146,6 +149,34 @@ def test_the_last_packet_of_a_message_brings_the_whole():
     first, second = decoded("hj212", *({"text": packet.decode()} for packet in packets))
     assert "joined" not in first
     assert second["joined"]["CP"] == [{"a01001-Avg": "1"}, {"a01002-Avg": "2"}]
+
+
+def test_subpackages_of_lines_in_any_order_bring_the_whole_and_one_that_never_comes_none():
+    report = {"status": 3, "longitude": 121.5, "latitude": 31.25, "speed_km_h": 36.0}
+    whole = Frame(0x0704, "013912345678", 7, body(0x0704, {"kind": 1, "locations": [report] * 9}))
+    first, second, third = (encode(part).hex() for part in split(whole, 100))
+    lines = [{"hex": third, "n": 1}, {"hex": first}, {"hex": first}, {"hex": second, "source": "x"}]
+    *others, last = decoded("jt808", *lines)
+    assert all(one["ok"] and "joined" not in one for one in others)
+    assert [one["input"] for one in others] == [{"n": 1}, {}, {}]
+    fields = last["joined"]["fields"]
+    assert (last["input"], fields["count"], len(fields["locations"])) == ({"source": "x"}, 9, 9)
+    assert fields["locations"][8]["longitude"] == 121.5
+    assert all("joined" not in one for one in decoded("jt808", {"hex": first}, {"hex": third}))
+    (both,) = decoded("jt808", {"hex": first + second + third})
+    assert both["joined"]["fields"]["count"] == 9
+
+
+def test_a_picture_in_packets_of_sl651_is_joined_over_lines():
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    picture = b"\xff\xd8" + bytes(range(256)) + b"\xff\xd9"
+    report = sl651_body.report(5, at, "0012345678", 0x48, at, [b"\xf3\xf3" + picture])
+    packets = sl651.split(
+        report, 100, down=False, centre=1, station="0012345678", password="03E8", function=0x36
+    )
+    *others, last = decoded("sl651", *({"hex": one.hex()} for one in packets))
+    assert all("joined" not in one for one in others)
+    assert last["joined"]["picture_hex"] == picture.hex().upper()
 
 
 def test_a_unit_of_a_frame_may_be_decoded_alone():

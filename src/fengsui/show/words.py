@@ -181,6 +181,33 @@ ROLES = {
 }
 
 
+# Why bytes of a field protocol are refused (``BadFrame.reason``): those that most protocols share.
+REFUSALS = {
+    "checksum": _("The checksum does not fit."),
+    "crc": _("The checksum does not fit."),
+    "lrc": _("The checksum does not fit."),
+    "length": _("The length does not fit the bytes."),
+    "tail": _("The end mark is missing."),
+    "no end": _("The end mark is missing."),
+    "cut": _("The frame is not whole."),
+    "too short": _("The frame is not whole."),
+    "noise": _("No frame begins in these bytes."),
+    "escape": _("An escape is wrong."),
+    "incomplete": _("Packets of the message are missing."),
+    "hex": _("These are not hex digits, two for each byte."),
+    "head": _("The header cannot be read."),
+    "json": _("The content cannot be read."),
+    "xml": _("The content cannot be read."),
+    "protobuf": _("The content cannot be read."),
+    "manscdp": _("The content cannot be read."),
+}
+
+
+def refusal(reason: str) -> str:
+    """Why bytes were refused, in the language of the moment."""
+    return str(REFUSALS.get(reason, _("These bytes are no frame of the protocol.")))
+
+
 def say(error: FengsuiError) -> str:
     """An error in words: what its code means, then what the raiser said about this one."""
     meaning = str(ERRORS.get(error.code, ERRORS["base.error"]))

@@ -8,7 +8,9 @@ import pytest
 from fengsui.base.quality import Reason
 from fengsui.sense.codecs import chem_json, fire_water_pressure, gb26875, sl651, sl651_body
 from fengsui.sense.codecs import sl651_words as words
-from fengsui.sense.codecs.jt808.message import decode, encode
+from fengsui.sense.codecs.jt808.frame import Frame, split
+from fengsui.sense.codecs.jt808.frame import encode as encode_frame
+from fengsui.sense.codecs.jt808.message import body, decode, encode
 from fengsui.sense.codecs.registry import CODECS
 from fengsui.sense.devices.models import Datastream, ObservedProperty, Site, Thing
 from fengsui.sense.gateways.field.chem_json import seal_of
@@ -239,6 +241,50 @@ def position(serial: int, longitude: float, is_2019: bool = False) -> bytes:
         "direction_deg": 90, "time": minute(), "additional": {},
     }  # fmt: skip
     return vehicle(0x0200, fields, serial, is_2019)
+
+
+async def test_a_terminal_registers_reports_and_sends_subpackages_over_udp(site, codes, clean_bus):
+    async with gateway(clean_bus, "jt808") as world:
+        loop = asyncio.get_running_loop()
+        where = ("127.0.0.1", world.port("jt808"))
+        truck, heard = await loop.create_datagram_endpoint(Datagrams, remote_addr=where)
+
+        async def answers() -> list:
+            cut = CODECS["jt808"].feed(await asyncio.wait_for(heard.heard.get(), 20), ended=True)
+            assert not cut.refused
+            return [decode(one).fields for one in cut.frames]
+
+        truck.sendto(position(1, 121.4))
+        assert (await answers())[0]["result"] == 1  # nobody has logged in from there
+        truck.sendto(vehicle(0x0100, {"plate_colour": 2, "plate": "A"}, 2))
+        code = (await answers())[0]["code"]
+        truck.sendto(vehicle(0x0102, {"code": code}, 3))
+        assert (await answers())[0]["result"] == 0
+        truck.sendto(position(4, 121.5)[:-6])  # half of one is none
+        truck.sendto(position(5, 121.5))
+        [said] = await answers()
+        assert (said["reply_serial"], said["result"]) == (5, 0)
+        report = {
+            "status": 3,
+            "longitude": 121.75,
+            "latitude": 31.25,
+            "time": minute() - timedelta(minutes=1),
+        }
+        whole = Frame(0x0704, PHONE.rjust(12, "0"), 6, body(0x0704, {"kind": 1, "locations": [report] * 2}))
+        for part in reversed(split(whole, 40)):  # datagrams come in any order
+            truck.sendto(encode_frame(part))
+        serials: set[int] = set()
+        while len(serials) < len(split(whole, 40)):
+            serials |= {one["reply_serial"] for one in await answers()}
+        assert serials == {6, 7}
+        stranger, unheard = await loop.create_datagram_endpoint(Datagrams, remote_addr=where)
+        stranger.sendto(position(9, 100.0))  # the log-in of another address is not theirs
+        cut = CODECS["jt808"].feed(await asyncio.wait_for(unheard.heard.get(), 20), ended=True)
+        assert decode(cut.frames[0]).fields["result"] == 1
+        longitudes = {value for code, _, value in await named(world, codes) if code == "truck-1.longitude"}
+        assert longitudes == {121.5, 121.75}
+        truck.close()
+        stranger.close()
 
 
 @pytest.mark.parametrize("is_2019", [False, True])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from fengsui.base.errors import BadFrame
@@ -20,6 +21,7 @@ from fengsui.sense.codecs import (
     sl651_body,
     sl651_words,
 )
+from fengsui.sense.codecs.frame import Codec
 from fengsui.sense.codecs.jt808 import message as jt808
 from fengsui.sense.codecs.modbus import framing
 from fengsui.sense.codecs.modbus.pdu import Pdu
@@ -29,7 +31,7 @@ from fengsui.sense.codecs.sparkplug import payload as sparkplug
 from fengsui.sense.codecs.sparkplug import session as sparkplug_session
 from fengsui.sense.codecs.sparkplug.topic import Topic
 
-ABOUT = (
+ABOUT = "what one core reads a second: frames and readings of every field protocol, columns of observations"
     "frames and readings of every field protocol a second on one core, and of SensorThings and JSON columns"
 )
 CHUNK = 64 * 1024  # what a gateway reads at once
@@ -72,7 +74,7 @@ def bench(seconds: float) -> list[Figure]:
 
 def _works() -> list[Work]:
     works = [
-        Work(name, made(), lambda frame, codec=CODECS[name]: len(codec.measured(frame)), datagrams)
+        Work(name, made(), _measured(CODECS[name]), datagrams)
         for name, made, datagrams in (
             ("hj212", _hj212, False),
             ("sl651", _sl651, False),
@@ -87,6 +89,10 @@ def _works() -> list[Work]:
     works.append(Work("chem-json", _chem_json(), _chem_readings))
     works.append(Work("modbus-tcp", _modbus(), lambda frame: len(values(read, frame.pdu))))
     return [*works, _sparkplug()]
+
+
+def _measured(codec: Codec) -> Callable[[Any], int]:
+    return lambda frame: len(codec.measured(frame))
 
 
 def _run(work: Work, seconds: float) -> tuple[float, float, float]:
@@ -150,12 +156,13 @@ def _columns(seconds: float) -> list[Figure]:
     door.learn(data, decode.SOURCE)
     short = door.short_way(decode.SOURCE)
     note = f"{decode.DATASTREAMS} readings a message; to the batch for the bus"
+    ways: tuple[tuple[str, Callable[[bytes], Any]], ...] = (
+        ("JSON columns: any message", door.long_way),
+        ("JSON columns: like the one before", short),
+    )
     return [
-        figure(name, "readings/s", _rates(lambda way=way: way(data), decode.DATASTREAMS, seconds), note)
-        for name, way in (
-            ("JSON columns: any message", door.long_way),
-            ("JSON columns: like the one before", short),
-        )
+        figure(name, "readings/s", _rates(partial(way, data), decode.DATASTREAMS, seconds), note)
+        for name, way in ways
     ]
 
 
@@ -264,7 +271,7 @@ def _sparkplug() -> Work:
     )
     node.feed(Topic("NBIRTH", "g", "n"), sparkplug.encode(birth), AT_MS)
     frames = []
-    for n in range(FRAMES - FRAMES % 256 or FRAMES):
+    for n in range(256):  # as many as there are numbers of a sequence: the stream can begin again
         metrics = tuple(
             sparkplug.Metric(alias=k, time_ms=AT_MS + n, datatype="Double", value=n / 8) for k in range(6)
         )

@@ -64,14 +64,16 @@ class Probe:
         return (Send(make, what), *then, *self.lives(self.done, self.done_what, tries))
 
     def bad(
-        self, id: str, clause: Clause, title: Term, make: Make, what: Term = NOTHING, tries: int = 1
+        self, id: str, clause: Clause, title: Term, make: Make, what: Term | None = None, tries: int = 1
     ) -> Case:
         """A wrong command, as a case."""
-        return Case(id, clause, title, "bad", self.wrong(make, what or title, tries=tries))
+        return Case(id, clause, title, "bad", self.wrong(make, title if what is None else what, tries=tries))
 
-    def hostile(self, id: str, clause: Clause, title: Term, make: Make, what: Term = NOTHING) -> Case:
+    def hostile(self, id: str, clause: Clause, title: Term, make: Make, what: Term | None = None) -> Case:
         """Bytes that mean no good: not carried out, and well again within three tries."""
-        return Case(id, clause, title, "hostile", self.wrong(make, what or title, tries=TRIES))
+        return Case(
+            id, clause, title, "hostile", self.wrong(make, title if what is None else what, tries=TRIES)
+        )
 
     def burst(self, id: str, clause: Clause) -> Case:
         """Many commands at once."""

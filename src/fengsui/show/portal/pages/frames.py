@@ -12,7 +12,7 @@ from fengsui.sense.codecs.frame import Row, Term
 from fengsui.sense.codecs.registry import CODECS
 from fengsui.show.lists.frames import MOST_BYTES, MOST_DIGITS, either, pasted
 from fengsui.show.portal.pages.page import page, show
-from fengsui.show.words import say
+from fengsui.show.words import refusal, say
 
 BYTES_SHOWN = 96  # of one field
 MEANING_SHOWN = 600  # characters
@@ -57,6 +57,7 @@ def _shown(number: int, one: Explained) -> dict[str, Any]:
         "size": len(one.raw),
         "departures": one.departures,
         "reason": refused.reason if refused else "",
+        "why": refusal(refused.reason) if refused else "",
         "message": _safe(str(refused)) if refused else "",
         "facts": {name: _safe(str(value)) for name, value in refused.facts.items()} if refused else {},
         "rows": [_row(number, index, row, text) for index, row in enumerate(one.rows)],
