@@ -32,8 +32,6 @@ from fengsui.sense.codecs.sparkplug import session as sparkplug_session
 from fengsui.sense.codecs.sparkplug.topic import Topic
 
 ABOUT = "what one core reads a second: frames and readings of every field protocol, columns of observations"
-    "frames and readings of every field protocol a second on one core, and of SensorThings and JSON columns"
-)
 CHUNK = 64 * 1024  # what a gateway reads at once
 FRAMES = 500  # of a stream that is fed again and again
 OBSERVATIONS = 10_000  # of one DataArray request

@@ -256,7 +256,8 @@ def _parse(data: bytes, departures: list[str]) -> tuple[Group, tuple[Group, ...]
         key, equals, value = piece.partition("=")
         return key, value if equals else None
 
-    item = plain if data.isascii() and _BLANK.search(text) is None else careful
+    is_plain = data.isascii() and _BLANK.search(text) is None
+    item = plain if is_plain else careful
     before, begins, body = text.partition("CP=&&")
     if not begins:
         departures.append("no_cp")
@@ -274,7 +275,11 @@ def _parse(data: bytes, departures: list[str]) -> tuple[Group, tuple[Group, ...]
         departures.append("cp_longer_than_950")
     groups = []
     for pieces in _split(body):
-        group = tuple([item(piece) for piece in pieces if piece and piece.strip(_BLANKS)])
+        if is_plain:
+            parts = [piece.partition("=") for piece in pieces if piece]
+            group = tuple([(key, value if equals else None) for key, equals, value in parts])
+        else:
+            group = tuple([item(piece) for piece in pieces if piece and piece.strip(_BLANKS)])
         if group:
             groups.append(group)
     return head, tuple(groups)

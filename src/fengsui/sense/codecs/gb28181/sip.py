@@ -214,7 +214,10 @@ def _refusal(raw: bytes, span: bytes, head: _Head) -> BadFrame:
 
 def _headers(head: bytes) -> Message | str:
     """Start line and header lines; or why they are none."""
-    lines = re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n")  # folded lines are one (RFC 3261, 7.3.1)
+    if b"\r\n " in head or b"\r\n\t" in head:
+        lines = re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n")  # folded lines are one (RFC 3261, 7.3.1)
+    else:
+        lines = head.split(b"\r\n")
     start = _START.match(lines[0])
     if start is None:
         return "the start line is none of SIP/2.0"
