@@ -2,12 +2,18 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from random import Random
+
+import pytest
 
 from fengsui.sense.conform import session as sessions
 from fengsui.sense.conform.case import Scene, Waits
 from fengsui.sense.conform.scripts import SCRIPTS
 from fengsui.sense.conform.session import Session
+from fengsui.sense.simulators import line
+from fengsui.sense.simulators.device import Options
+from fengsui.sense.simulators.kinds import KINDS
 from tests.sense.conform.stand import verdicts
 
 
@@ -67,3 +73,22 @@ async def test_nobody_calls_and_the_limit_ends_it():
     session = Session(SCRIPTS["hj212"], Scene(), Waits(0.1, 0.1), total_s=0.2)
     await session.listen("127.0.0.1", 0)
     assert verdicts(session, "not_run") == {one.case.id for one in session.results}
+
+
+async def test_an_error_of_a_script_ends_the_walk_and_is_not_the_devices_fault():
+    def reply(scene, frame):
+        raise KeyError("a mistake of ours")
+
+    script = replace(SCRIPTS["hj212"], reply=reply)
+    session = Session(script, Scene(), Waits(5, 5), total_s=20)
+    walk = asyncio.create_task(session.listen("127.0.0.1", 0))
+    await session.listening.wait()
+    device = KINDS["hj212"].make(Options(period_s=0.1))
+    calling = asyncio.create_task(line.dial(device, SCRIPTS["hj212"].codec, *session.address))
+    try:
+        with pytest.raises(RuntimeError, match="not the device"):
+            await walk
+    finally:
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+    assert not verdicts(session, "fail")

@@ -106,6 +106,7 @@ class Session:
         self._flooded = False
         self._in_pieces = False
         self._waiting: list[tuple[asyncio.StreamWriter, bytes]] = []
+        self._broken: BaseException | None = None  # what ended a connection and is no fault of the device
 
     # -- the whole ------------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class Session:
     async def dial(self, host: str, port: int) -> None:
         """Call the device, again whenever the line is lost, and walk the script."""
         dialling = asyncio.create_task(self._dial(host, port))
+        dialling.add_done_callback(self._ended)
         try:
             await self._walk()
         finally:
@@ -265,6 +267,8 @@ class Session:
         return self._scan(step, at)
 
     def _scan(self, step: Await, at: int) -> int | None:
+        if self._broken is not None:
+            raise RuntimeError("the script failed, not the device") from self._broken
         for index in range(at, len(self._heard)):
             frame = self._heard[index]
             if step.match(self.scene, frame):
@@ -281,6 +285,13 @@ class Session:
         task = asyncio.create_task(self._serve(reader, writer))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """An error of a script must end the walk, not pass for a silent device."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken = error
+            self._wake()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one connection until it ends.  A new one takes the place of an older one."""
