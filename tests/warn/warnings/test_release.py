@@ -135,7 +135,7 @@ def test_content_changed_behind_the_services_is_not_approved(bureau: Bureau):
         content=warning.content | {"instruction": "什么都不用做，放心睡觉。"}
     )
     warning.refresh_from_db()
-    with pytest.raises(WrongState, match=r"not what was submitted|不是"):
+    with pytest.raises(WrongState, match=r"what was submitted|与送审时不一致"):
         services.approve(bureau.chief, warning)
 
 
@@ -243,7 +243,10 @@ def test_two_updates_of_one_message_cannot_both_go_out(bureau: Bureau):
     update = services.follow_up(bureau.writer, first, "Update")
     cancel = services.follow_up(bureau.writer, first, "Cancel")
     cancel = services.review(bureau.reviewer, services.submit(bureau.writer, cancel))
-    bureau.published(update)
+    bureau.approved(update)  # not published yet
+    with pytest.raises(WrongState):
+        services.approve(bureau.chief, Warning.objects.get(pk=cancel.pk))
+    bureau.work()
     with pytest.raises(WrongState):
         services.approve(bureau.chief, Warning.objects.get(pk=cancel.pk))
 

@@ -230,8 +230,11 @@ def approve(actor: Any, warning: Warning, note: str = "") -> Warning:
         held = _locked(warning, APPROVAL)
         if content.fingerprint(held) != held.content_sha256:
             raise WrongState(_("Its content is not what was submitted; send it back."))
-        if held.about is not None and held.about.ended_at is not None:
-            raise WrongState(_("What it is about has been replaced or cancelled meanwhile."))
+        if held.about is not None:
+            about = Message.objects.select_for_update(of=("self",)).get(pk=held.about_id)
+            waits = Warning.objects.filter(about=about, state=APPROVED).exists()
+            if about.ended_at is not None or waits:
+                raise WrongState(_("What it is about has been replaced or cancelled meanwhile."))
         _require_fit(held)
         held.approved_by, held.approved_at = actor, clock.now()
         held = _move(actor, held, APPROVED, "approved", note)
