@@ -1,6 +1,7 @@
 """JT/T 808 by the standard's own words and by properties: any cut, any noise, arbitrary bytes, there and back."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,8 +22,10 @@ from fengsui.sense.codecs.jt808.location import (
 from fengsui.sense.codecs.jt808.message import MESSAGES, answer, body, decode
 from fengsui.sense.codecs.jt808.message import encode as encode_message
 from fengsui.sense.codecs.jt808.parameters import PARAMETERS
-from fengsui.sense.codecs.jt808.parts import MAX_OPEN, Parts
+from fengsui.sense.codecs.jt808.parts import first_serial
 from fengsui.sense.codecs.jt808.readings import UNITS, flags, readings
+from fengsui.sense.codecs.parts import SPAN_MS, Joiner
+from fengsui.sense.codecs.registry import CODECS
 from tests.sense.codecs.streams import cut, fed
 
 SAMPLE_2013 = bytes.fromhex(
@@ -417,50 +420,75 @@ def test_bytes_after_a_body_are_kept():
 LONG = Frame(0x0801, "013912345678", 65534, bytes(range(256)) * 10)
 
 
+def received(parts):
+    """Subpackages as they come over the wire."""
+    frames, refused, _ = feed(b"".join(encode(part) for part in parts))
+    assert refused == []
+    return frames
+
+
 @given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=3))
 def test_subpackages_in_any_order_and_some_twice_give_the_message_once(order, again):
-    sent = split(LONG, 600)
+    sent = received(split(LONG, 600))
     assert [part.serial for part in sent] == [65534, 65535, 0, 1, 2]
-    parts, whole = Parts(), []
-    for n in [*order[:-1], *[n for n in again if n in order[:-1]], order[-1]]:
-        frame, refused = parts.add(sent[n], 0)
+    joiner, whole = Joiner(CODECS["jt808"]), []
+    for n in [*order[:-1], *[n for n in again if n in order[:-1]], order[-1], *again]:
+        frame, refused = joiner.add(sent[n], 0)
         assert refused == []
         whole += [frame] if frame else []
     assert whole == [LONG]
-    assert len(parts) == 0
+    assert joiner.end() == []
 
 
-def test_what_is_missing_is_asked_for_and_a_part_with_a_new_serial_completes_the_message():
-    sent = split(LONG, 600)
-    parts = Parts()
+def test_what_is_missing_is_known_and_a_part_with_a_new_serial_completes_the_message():
+    sent = received(split(LONG, 600))
+    joiner = Joiner(CODECS["jt808"])
     for n in (0, 1, 3, 4):
-        parts.add(sent[n], 1000)
-    (missing,) = parts.missing(11_000, quiet_ms=10_000)
-    assert (missing.first_serial, missing.indices) == (65534, (3,))
-    assert parts.missing(5000, quiet_ms=10_000) == []
-    fields = {"first_serial": missing.first_serial, "indices": list(missing.indices)}
-    (data,) = encode_message(0x8003, fields, phone=missing.phone, serial=1)
+        joiner.add(sent[n], 1000)
+    assert joiner.missing(sent[4]) == [3]
+    assert joiner.quiet(5000, 10_000) == []
+    ((packet, missing),) = joiner.quiet(11_000, 10_000)
+    assert (first_serial(packet), missing) == (65534, [3])
+    fields = {"first_serial": 65534, "indices": missing}
+    (data,) = encode_message(0x8003, fields, phone=packet.phone, serial=1)
     assert decode(feed(data)[0][0]).fields == fields
-    resent = Frame(LONG.message_id, LONG.phone, 900, sent[2].body, total=5, index=3)
-    assert parts.add(resent, 12_000) == (LONG, [])
+    resent = received([Frame(LONG.message_id, LONG.phone, 900, sent[2].body, total=5, index=3)])
+    assert joiner.add(resent[0], 12_000) == (LONG, [])
+
+
+def test_a_part_with_a_new_serial_does_not_choose_between_two_messages_that_lack_it():
+    joiner = Joiner(CODECS["jt808"])
+    for first in (100, 200):
+        for part in received(split(replace(LONG, serial=first), 600))[:2]:
+            joiner.add(part, 0)
+    resent = received([Frame(LONG.message_id, LONG.phone, 900, bytes(600), total=5, index=3)])
+    assert joiner.add(resent[0], 1).frame is None
+    assert sorted(len(bad.facts["missing"]) for bad in joiner.end()) == [3, 3, 4]
 
 
 def test_a_message_that_stays_incomplete_comes_back_as_a_refusal():
-    parts = Parts(patience_ms=1000)
-    parts.add(split(LONG, 600)[0], 0)
-    _, refused = parts.add(Frame(2, "1", 1), 1001)
-    assert [(bad.reason, bad.data) for bad in refused] == [("subpackages missing", LONG.body[:600])]
-    assert len(parts) == 0
+    joiner, first = Joiner(CODECS["jt808"]), received(split(LONG, 600))[0]
+    joiner.add(first, 0)
+    assert joiner.expire(SPAN_MS) == []
+    (bad,) = joiner.expire(SPAN_MS + 1)
+    assert (bad.reason, bad.data, bad.facts) == (
+        "incomplete",
+        first.raw,
+        {"total": 5, "missing": [2, 3, 4, 5]},
+    )
+    assert joiner.end() == []
 
 
 def test_incomplete_messages_are_bounded_in_number_and_bytes():
-    parts = Parts(max_bytes=5000)
-    given_up = []
-    for n in range(MAX_OPEN + 10):
-        given_up += parts.add(Frame(0x0801, f"{n:012d}", 1, bytes(200), total=9, index=1), 0)[1]
-    assert len(parts) <= 5000 // 200
-    assert len(parts) + len(given_up) == MAX_OPEN + 10
-    assert {bad.reason for bad in given_up} == {"incomplete messages too large"}
+    for bounds in ({"max_bytes": 5000}, {"max_open": 20}):
+        joiner, given_up = Joiner(CODECS["jt808"], **bounds), []
+        for n in range(80):
+            given_up += joiner.add(
+                received([Frame(0x0801, f"{n:012d}", 1, bytes(200), total=9, index=1)])[0], 0
+            ).refused
+        left = joiner.end()
+        assert len(left) <= 23
+        assert len(left) + len(given_up) == 80
 
 
 @given(
@@ -471,17 +499,18 @@ def test_incomplete_messages_are_bounded_in_number_and_bytes():
             phone=st.sampled_from(["1", "2"]),
             serial=st.integers(0, 5),
             body=st.binary(max_size=3),
-            total=st.integers(0, 4),
+            total=st.integers(1, 4),
             index=st.integers(0, 5),
         ),
         max_size=40,
     )
 )
 def test_no_sequence_of_subpackages_raises_or_loses_count(sequence):
-    parts = Parts(patience_ms=3)
-    for now, frame in enumerate(sequence):
-        parts.add(frame, now)
-    assert parts._bytes == sum(len(b) for held in parts._open.values() for b in held.bodies.values())
+    joiner = Joiner(CODECS["jt808"])
+    for now, frame in enumerate(received(sequence)):
+        joiner.add(frame, now)
+    joiner.end()
+    assert joiner._size == 0
 
 
 # ---- as readings ----------------------------------------------------------------------------------------------

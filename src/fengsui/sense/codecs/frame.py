@@ -56,7 +56,8 @@ class Part(NamedTuple):
     """Where a frame stands among the packets of one message.
 
     ``key`` is the same for all of them.  Two packets that differ in ``about`` (None: nothing is said), or whose
-    ``at_ms`` lie far apart, belong to two messages all the same.
+    ``at_ms`` lie far apart, belong to two messages all the same.  ``kin``: what stays the same when a packet is sent again
+    under a number of its own; such a packet joins the one open message of its kin that lacks it.
     """
 
     key: tuple[Any, ...]
@@ -64,6 +65,7 @@ class Part(NamedTuple):
     total: int
     at_ms: int | None = None  # by the sender's clock
     about: Any = None
+    kin: tuple[Any, ...] | None = None
 
 
 def no_readings(frame: Any) -> list[Measured]:

@@ -43,7 +43,7 @@ class Joiner:
 
     def add(self, frame: Any, now_ms: int) -> Joined:
         """Take one frame in; ``now_ms`` is when it came."""
-        part = self._codec.part_of(frame) if self._codec.part_of else None
+        part = self._part_of(frame)
         if part is None:
             return Joined(frame, [])
         refused: list[BadFrame] = []
@@ -69,9 +69,17 @@ class Joiner:
 
     def missing(self, frame: Any) -> list[int]:
         """The numbers still missing of the message that a packet belongs to; empty when it is whole."""
-        part = self._codec.part_of(frame) if self._codec.part_of else None
+        part = self._part_of(frame)
         message = self._open.get(part.key) if part else None
         return _missing(message) if message else []
+
+    def quiet(self, now_ms: int, for_ms: int) -> list[tuple[Any, list[int]]]:
+        """A packet of each message for which nothing has come for so long, and the numbers it lacks."""
+        return [
+            (next(iter(message.packets.values())), _missing(message))
+            for message in self._open.values()
+            if now_ms - message.seen_ms >= for_ms
+        ]
 
     def expire(self, now_ms: int) -> list[BadFrame]:
         """Give up what nothing has come for in a while."""
@@ -81,6 +89,22 @@ class Joiner:
     def end(self) -> list[BadFrame]:
         """Give up everything: the connection is closed."""
         return [self._give_up(key) for key in list(self._open)]
+
+    def _part_of(self, frame: Any) -> Part | None:
+        """Its place; in the one open message that lacks it, when it was sent again under another number."""
+        part = self._codec.part_of(frame) if self._codec.part_of else None
+        if part is None or part.kin is None or part.number == 1 or part.key in self._open:
+            return part
+        if part.key in self._done:
+            return part
+        lacking = [
+            key
+            for key, message in self._open.items()
+            if message.part.kin == part.kin
+            and part.number not in message.packets
+            and len(message.packets) > 1
+        ]
+        return part._replace(key=lacking[0]) if len(lacking) == 1 else part
 
     def _is_another(self, message: _Message, part: Part, frame: Any, now_ms: int) -> bool:
         """Whether a packet cannot belong to the message that is open under its key."""

@@ -3,7 +3,8 @@
 The identity is the phone number without leading zeros.  Registration (0100) of a number we know is answered by 8100
 with the code; authentication (0102) with that code opens the conversation; before it every other message is answered
 "failure" and refused.  Messages are confirmed by 8001 once they are durable (8800 for media, 8004 for the time);
-subpackages once the message is whole.  Where a vehicle is comes as ``position.longitude``, ``position.latitude``,
+subpackages once the message is whole, and those that are missing are asked for by 8003.  What a terminal of 2019 misses of
+a long message of ours (0005) is sent again.  Where a vehicle is comes as ``position.longitude``, ``position.latitude``,
 ``position.altitude`` (m), ``position.speed`` (km/h) and ``position.direction`` (°).
 Source: JT/T 808-2013 and -2019, chapters 7 and 8.
 """
@@ -16,10 +17,11 @@ from typing import Any
 from fengsui.base.errors import BadFrame
 from fengsui.sense.codecs.jt808 import frame as frames
 from fengsui.sense.codecs.jt808.message import RESULTS, answer, decode, encode
-from fengsui.sense.codecs.jt808.parts import Parts
+from fengsui.sense.codecs.jt808.parts import first_serial
 from fengsui.sense.codecs.jt808.platform import REGISTRATION
 from fengsui.sense.codecs.jt808.readings import readings
 from fengsui.sense.codecs.measured import plain
+from fengsui.sense.codecs.parts import Joiner
 from fengsui.sense.codecs.registry import CODECS
 from fengsui.sense.gateways.field.adapter import (
     NOT_LOGGED_IN,
@@ -37,11 +39,15 @@ from fengsui.sense.gateways.field.adapter import (
     whole,
 )
 
-GENERAL, QUERY_TIME, REGISTER, LOG_IN, MEDIA = 0x0001, 0x0004, 0x0100, 0x0102, 0x0801
+GENERAL, QUERY_TIME, RESEND, REGISTER, LOG_IN, MEDIA = 0x0001, 0x0004, 0x0005, 0x0100, 0x0102, 0x0801
 UNANSWERED = frozenset(
     (GENERAL, 0x0104, 0x0107, 0x0201, 0x0302, 0x0500, 0x0700, 0x0802, 0x0805, 0x1003)
 )  # are answers
 ASKED_AT_ONCE = 64
+LONG_KEPT = 8  # long messages of ours, of which a terminal may miss a part
+QUIET_MS = 10_000  # after so long without a subpackage the missing ones are asked for, again after as long
+ASKED_AGAIN = 3  # times for one message at most
+INDICES = 125  # in one request: what fits a frame, and the count of the form of 2013
 POSITION = {
     "longitude": "position.longitude",
     "latitude": "position.latitude",
@@ -57,11 +63,17 @@ class Session:
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._parts = Parts()
-        self._packets: OrderedDict[tuple[str, int, int], list[frames.Frame]] = OrderedDict()
+        self._joiner = Joiner(CODECS["jt808"], max_open=ASKED_AT_ONCE)
+        self._missed: OrderedDict[tuple[Any, ...], tuple[int, int]] = (
+            OrderedDict()
+        )  # message → times asked, when
+        self._long: OrderedDict[tuple[str, int], list[bytes]] = (
+            OrderedDict()
+        )  # ours: (phone, first serial) → frames
         self._logged_in: dict[str, bool] = {}  # phone → whether it speaks the form of 2019
         self._phones: dict[str, str] = {}  # identity → phone as sent
         self._serial = -1
+        self._looked_ms = 0
         self._asked: OrderedDict[tuple[str, int], int] = OrderedDict()  # → message that answers it
 
     def take(self, frame: frames.Frame, now_ms: int) -> Heard:
@@ -85,18 +97,31 @@ class Session:
         if name not in self._logged_in:
             heard.problem = NOT_LOGGED_IN
             return self._failed(heard, frame)
-        message, refused = self._parts.add(frame, now_ms)
+        if frame.total and not 1 <= frame.index <= frame.total:
+            heard.refused.append(BadFrame("subpackage_index", frame.raw))
+            return heard
+        heard.refused += self._joiner.expire(now_ms)
+        message, refused = self._joiner.add(frame, now_ms)
         heard.refused += refused
-        packets = self._of_one_message(frame, message is not None)
         if message is not None:
-            self._whole(heard, message, packets, now_ms)
+            self._whole(heard, message, now_ms)
+        elif not (
+            missing := self._joiner.missing(frame)
+        ):  # of a message that was whole before: our answer was lost
+            heard.answers.append(answer(frame, "success", self._number()))
+        elif frame.index == frame.total:
+            heard.answers += self._ask_for(frame, missing, now_ms)
+        if now_ms - self._looked_ms >= QUIET_MS // 10:
+            self._looked_ms = now_ms
+            for packet, lacking in self._joiner.quiet(now_ms, QUIET_MS):
+                heard.answers += self._ask_for(packet, lacking, now_ms)
         return heard
 
     def deny(self, refused: BadFrame, now_ms: int) -> list[bytes]:
         return []  # a terminal repeats what is not answered
 
     def end(self, now_ms: int) -> list[BadFrame]:
-        return []
+        return self._joiner.end()
 
     def ask(self, identity: Identity, command: str, arguments: Mapping[str, Any], now_ms: int) -> Asked:
         made = _COMMANDS.get(command)
@@ -109,14 +134,19 @@ class Session:
         if not is_2019:
             fields.pop("text_type", None)
         try:
-            data = b"".join(encode(message_id, fields, phone=phone, serial=serial, is_2019=is_2019))
+            sent = encode(message_id, fields, phone=phone, serial=serial, is_2019=is_2019)
         except (ValueError, KeyError, TypeError) as error:
             raise BadCommand(str(error)) from None
+        if len(sent) > 1:  # subpackages have numbers that follow each other
+            self._serial = (serial + len(sent) - 1) & 0xFFFF
+            self._long[phone, serial] = sent
+            while len(self._long) > LONG_KEPT:
+                self._long.popitem(last=False)
         key = (identity.identity, serial)
         self._asked[key] = answered_by
         while len(self._asked) > ASKED_AT_ONCE:
             self._asked.popitem(last=False)
-        return Asked(data, key)
+        return Asked(b"".join(sent), key)
 
     def _register(self, heard: Heard, frame: frames.Frame) -> Heard:
         fields: dict[str, Any] = {"reply_serial": frame.serial, "result": _REGISTERED["no_terminal"]}
@@ -134,20 +164,28 @@ class Session:
             heard.answers.append(answer(frame, "failure", self._number()))
         return heard
 
-    def _of_one_message(self, frame: frames.Frame, is_whole: bool) -> list[frames.Frame]:
-        """The packets that wait for their confirmation, this one among them; all of them once the message is whole."""
-        if not frame.total:
-            return [frame]
-        key = (frame.phone, frame.message_id, frame.total)
-        packets = self._packets.setdefault(key, [])
-        packets.append(frame)
-        if is_whole or len(packets) > 4 * frame.total:
-            del self._packets[key]
-        while len(self._packets) > ASKED_AT_ONCE:
-            self._packets.popitem(last=False)
-        return packets
+    def _ask_for(self, packet: frames.Frame, missing: list[int], now_ms: int) -> list[bytes]:
+        """0x8003 for what is missing, unless it was asked for just now or often enough."""
+        first = first_serial(packet)
+        key = (packet.phone, packet.message_id, packet.total, first)
+        times, at = self._missed.get(key, (0, now_ms - QUIET_MS))
+        if times >= ASKED_AGAIN or now_ms - at < QUIET_MS:
+            return []
+        self._missed[key] = times + 1, now_ms
+        while len(self._missed) > ASKED_AT_ONCE:
+            self._missed.popitem(last=False)
+        fields = {"first_serial": first, "indices": missing[:INDICES]}
+        return encode(0x8003, fields, phone=packet.phone, serial=self._number(), is_2019=packet.is_2019)
 
-    def _whole(self, heard: Heard, message: frames.Frame, packets: list[frames.Frame], now_ms: int) -> None:
+    def _send_again(self, message: frames.Frame, fields: Mapping[str, Any]) -> list[bytes]:
+        """The subpackages of ours that a terminal asks for; all that it can be said of is "failure" when they are gone."""
+        first, indices = fields.get("first_serial"), fields.get("indices")
+        kept = self._long.get((message.phone, first)) if isinstance(first, int) else None
+        if kept is None or not isinstance(indices, list | tuple):
+            return [answer(message, "failure", self._number())]
+        return [kept[n - 1] for n in dict.fromkeys(indices) if isinstance(n, int) and 1 <= n <= len(kept)]
+
+    def _whole(self, heard: Heard, message: frames.Frame, now_ms: int) -> None:
         heard.readings = [
             one._replace(code=POSITION.get(one.code, one.code), device=heard.name)
             for one in readings(message)
@@ -161,6 +199,10 @@ class Session:
             at = datetime.fromtimestamp(now_ms // 1000, UTC)
             heard.answers += encode(0x8004, {"time": at}, serial=self._number(), **about)
             return
+        if message.message_id == RESEND:
+            heard.answers += self._send_again(message, fields)
+            return
+        packets = message.packets or (message,)
         heard.answers += [answer(packet, "success", self._number()) for packet in packets]
         if message.message_id == MEDIA and isinstance(fields.get("media_id"), int):
             heard.answers += encode(0x8800, {"media_id": fields["media_id"]}, serial=self._number(), **about)

@@ -1,0 +1,108 @@
+"""JT/T 808 in conversation without a socket: what is asked for again, in both directions."""
+
+import pytest
+
+from fengsui.sense.codecs.jt808.frame import Frame, encode, feed, split
+from fengsui.sense.codecs.jt808.message import decode
+from fengsui.sense.codecs.jt808.message import encode as encode_message
+from fengsui.sense.gateways.field.adapter import Identity
+from fengsui.sense.gateways.field.jt808 import ASKED_AGAIN, QUIET_MS, Session
+
+PHONE, CODE = "13912345678", "the code"
+IDENTITY = Identity(1, "jt808", PHONE, CODE, "", 1, "dev-1", 1, None)
+TRANSPARENT = 0x0900
+
+
+class Terminal:
+    """The other end of a session; times in ms."""
+
+    def __init__(self, is_2019: bool = True) -> None:
+        self.is_2019 = is_2019
+        self.session = Session(lambda name: IDENTITY if name == PHONE else None)
+        more = {"imei": "8" * 15, "software_version": "1"} if is_2019 else {}
+        (answer,), _ = self.says(self.message(0x0102, {"code": CODE, **more}, 1))
+        assert decode(answer).fields["result"] == 0
+
+    def message(self, message_id: int, fields: dict, serial: int) -> bytes:
+        return b"".join(encode_message(message_id, fields, phone=PHONE, serial=serial, is_2019=self.is_2019))
+
+    def long(self, serial: int) -> list[bytes]:
+        """A message in five subpackages."""
+        whole = Frame(
+            TRANSPARENT, PHONE.rjust(20 if self.is_2019 else 12, "0"), serial, bytes(range(250)) * 10, self.is_2019,
+            int(self.is_2019),
+        )  # fmt: skip
+        return [encode(part) for part in split(whole, 500)]
+
+    def says(self, data: bytes, now_ms: int = 0):
+        """Answers as frames, and what was refused."""
+        answers, refused = [], []
+        for frame in feed(data).frames:
+            heard = self.session.take(frame, now_ms)
+            assert not heard.problem
+            answers += feed(b"".join(heard.answers)).frames
+            refused += heard.refused
+        return answers, refused
+
+
+@pytest.mark.parametrize("is_2019", [False, True])
+def test_missing_subpackages_are_asked_for_when_the_last_has_come_and_all_are_confirmed(is_2019):
+    terminal = Terminal(is_2019)
+    parts = terminal.long(100)
+    answers, _ = terminal.says(parts[0] + parts[2] + parts[4])
+    assert [(a.message_id, decode(a).fields) for a in answers] == [
+        (0x8003, {"first_serial": 100, "indices": [2, 4]})
+    ]
+    assert terminal.says(parts[1]) == ([], [])
+    answers, refused = terminal.says(parts[3])
+    assert sorted(decode(a).fields["reply_serial"] for a in answers) == [100, 101, 102, 103, 104]
+    assert {decode(a).fields["result"] for a in answers} == {0}
+    assert refused == []
+
+
+def test_a_subpackage_sent_once_more_after_the_message_was_whole_is_confirmed_and_counts_no_more():
+    terminal = Terminal()
+    parts = terminal.long(100)
+    terminal.says(b"".join(parts))
+    answers, refused = terminal.says(parts[2])
+    assert [decode(a).fields["reply_serial"] for a in answers] == [102]
+    assert refused == terminal.session.end(0) == []
+
+
+def test_what_stays_away_is_asked_for_so_often_and_then_given_up():
+    terminal = Terminal()
+    terminal.says(b"".join(terminal.long(100)[:3]))
+    asked, refused = [], []
+    for second in range(0, 200):
+        answers, more = terminal.says(terminal.message(0x0002, {}, 200 + second), second * 1000)
+        asked += [second * 1000 for a in answers if a.message_id == 0x8003]
+        refused += more
+    assert asked == [QUIET_MS * n for n in range(1, ASKED_AGAIN + 1)]
+    assert [(bad.reason, bad.facts["missing"]) for bad in refused] == [("incomplete", [4, 5])]
+
+
+def test_an_index_outside_its_message_is_refused():
+    terminal = Terminal(False)
+    frame = Frame(TRANSPARENT, f"0{PHONE}", 7, b"x", total=3, index=4)
+    _, refused = terminal.says(encode(frame))
+    assert [bad.reason for bad in refused] == ["subpackage_index"]
+
+
+def test_half_a_message_is_refused_when_the_line_ends():
+    terminal = Terminal()
+    terminal.says(terminal.long(100)[0])
+    assert [bad.facts for bad in terminal.session.end(0)] == [{"total": 5, "missing": [2, 3, 4, 5]}]
+
+
+def test_a_terminal_that_misses_a_part_of_a_long_text_gets_it_again():
+    terminal = Terminal()
+    asked = terminal.session.ask(IDENTITY, "text", {"text": "水" * 1500}, 0)
+    sent = feed(asked.data).frames
+    assert len(sent) > 2
+    again = terminal.message(0x0005, {"first_serial": sent[0].serial, "indices": [2]}, 9)
+    assert terminal.says(again)[0] == [sent[1]]
+    later = feed(terminal.session.ask(IDENTITY, "link_check", {}, 0).data).frames[0]
+    assert later.serial == (sent[-1].serial + 1) & 0xFFFF
+    nothing = terminal.message(0x0005, {"first_serial": 4711, "indices": [1]}, 10)
+    (answer,), _ = terminal.says(nothing)
+    assert decode(answer).fields["result"] == 1
