@@ -8,7 +8,7 @@ import structlog
 from django.core.asgi import get_asgi_application
 from nats.aio.client import Client
 
-from fengsui.run import settings
+from fengsui.run import memory, settings
 from fengsui.run.metrics import door, exchange, roles
 from fengsui.run.metrics import web as counted
 from fengsui.run.metrics.samples import Sample
@@ -68,6 +68,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     )  # waits for the database; pages say so themselves meanwhile
     _intake = intake
     posting.use(intake.from_threads())
+    memory.settle()  # a DataArray is a million small lists: nobody looks through the rest of the heap for each
     heartbeat.ready = True
     await send({"type": "lifespan.startup.complete"})
     await receive()

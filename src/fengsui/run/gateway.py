@@ -7,29 +7,24 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import nats
-import nats.errors
-import nats.js.errors
 import structlog
 import uvicorn
-import uvloop
 from nats.aio.client import Client
 
-from fengsui.run import child, django_setup, memory, ports, settings, tracing
+from fengsui.run import django_setup, memory, ports, role, settings, tracing
 from fengsui.run import nats as bus_server
 from fengsui.run.metrics import door, exchange, roles
 from fengsui.run.metrics.samples import Sample, process
+from fengsui.run.role import BUS_ERRORS
 from fengsui.stores.bus import Heartbeat, connect, ensure
 
 HELP = "readings over HTTP and MQTT onto the bus"
 log = structlog.get_logger()
-T = TypeVar("T")
 
 MQTT_SHARE = 4  # of FENGSUI_BUS_MAX_BYTES, one part in four may wait as MQTT publishes nobody has read
-BUS_ERRORS = (nats.errors.Error, nats.js.errors.Error, OSError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 3
     django_setup.setup()
     tracing.setup("gateway")
-    return uvloop.run(_until_stopped(host, port))
+    return role.run("gateway", lambda: serve(host, port))
 
 
 class _Server(uvicorn.Server):
@@ -54,22 +49,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-async def _until_stopped(host: str, port: int) -> int:
-    """Run until SIGTERM or SIGINT, then stop cleanly.  1 when a part ended by itself."""
-    stopping = asyncio.Event()
-    child.on_stop_signals(stopping)
-    serving = asyncio.create_task(serve(host, port))
-    stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait([serving, stop], return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if serving.done():
-        log.error("gateway.ended", error=repr(serving.exception()))
-        return 1
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
-    return 0
 
 
 async def serve(host: str, port: int) -> None:
@@ -84,7 +63,7 @@ async def serve(host: str, port: int) -> None:
 
     url, bus_bytes = settings.nats_url(), settings.number("FENGSUI_BUS_MAX_BYTES")
     async with contextlib.AsyncExitStack() as stack:
-        nc = await _patiently("bus", lambda: connect(url, "gateway", wait_s=2))
+        nc = await role.patiently("gateway", "bus", lambda: connect(url, "gateway", wait_s=2))
         stack.push_async_callback(nc.close)
         system = await _system(url)
         if system is not None:
@@ -111,7 +90,7 @@ async def serve(host: str, port: int) -> None:
         listening = asyncio.create_task(server.serve(), name="http")
         stack.push_async_callback(_stop, server, listening)
         await intake.start()
-        await _patiently("bus", lambda: ensure(nc, bus_bytes))
+        await role.patiently("gateway", "bus", lambda: ensure(nc, bus_bytes))
         callout = Callout(
             nc, intake.registry, bus_server.callout_key(bus_server.password_of(url)), intake.refusals
         )
@@ -130,7 +109,7 @@ async def serve(host: str, port: int) -> None:
             bus_bytes // MQTT_SHARE,
         )
         for door_of in (mqtt, spoken):
-            await _patiently("bus", door_of.start)
+            await role.patiently("gateway", "bus", door_of.start)
             stack.push_async_callback(door_of.close)
         updates = Updates(nc, settings.number("FENGSUI_PARTITIONS"), heartbeat.instance)
         await updates.start()
@@ -198,19 +177,6 @@ async def _lag(intake, mqtt, callout, sessions) -> dict[str, int]:  # type: igno
         "sessions_ended": sessions.ended,
         **({"disk_full": 1, "turned_away": intake.publisher.turned_away} if intake.room.full else {}),
     }
-
-
-async def _patiently(what: str, deed: Callable[[], Awaitable[T]]) -> T:
-    """Try until it works; say once that it is waited for."""
-    told = False
-    while True:
-        try:
-            return await deed()
-        except BUS_ERRORS as error:
-            if not told:
-                told = True
-                log.warning("gateway.waiting", of=what, error=repr(error))
-            await asyncio.sleep(0.5)
 
 
 async def _system(url: str) -> Client | None:

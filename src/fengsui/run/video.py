@@ -13,11 +13,9 @@ from typing import Any
 import msgspec
 import psycopg
 import structlog
-import uvloop
 from nats.aio.msg import Msg
 
-from fengsui.run import child, django_setup, ports, settings, tracing
-from fengsui.run.gateway import _patiently
+from fengsui.run import django_setup, ports, role, settings, tracing
 from fengsui.run.metrics import exchange
 from fengsui.run.metrics.samples import Sample, by, one
 from fengsui.stores.bus import Heartbeat, connect, ensure
@@ -54,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"fengsui video: {error}", file=sys.stderr)
         return 3
     tracing.setup("video")
-    return uvloop.run(_until_stopped(host, port))
+    return role.run("video", lambda: serve(host, port))
 
 
 def config() -> Any:
@@ -101,22 +99,6 @@ def media() -> Any:
     )
 
 
-async def _until_stopped(host: str, port: int) -> int:
-    """Run until SIGTERM or SIGINT, then stop cleanly.  1 when a part ended by itself."""
-    stopping = asyncio.Event()
-    child.on_stop_signals(stopping)
-    serving = asyncio.create_task(serve(host, port))
-    stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait([serving, stop], return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if serving.done():
-        log.error("video.ended", error=repr(serving.exception()))
-        return 1
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
-    return 0
-
-
 async def serve(host: str, port: int) -> None:
     """Serve until cancelled; then say goodbye to cameras and leave."""
     from fengsui.run.intake import Intake  # models: after Django is set up
@@ -125,7 +107,7 @@ async def serve(host: str, port: int) -> None:
     from fengsui.sense.gateways.gb28181.readings import Out
 
     async with contextlib.AsyncExitStack() as stack:
-        nc = await _patiently("bus", lambda: connect(settings.nats_url(), "video", wait_s=2))
+        nc = await role.patiently("video", "bus", lambda: connect(settings.nats_url(), "video", wait_s=2))
         stack.push_async_callback(nc.close)
         heartbeat = Heartbeat(nc, "video")
         await heartbeat.start()
@@ -135,7 +117,7 @@ async def serve(host: str, port: int) -> None:
         intake = Intake(nc, heartbeat.instance)
         stack.push_async_callback(intake.close)
         await intake.start()
-        await _patiently("bus", lambda: ensure(nc, settings.number("FENGSUI_BUS_MAX_BYTES")))
+        await role.patiently("video", "bus", lambda: ensure(nc, settings.number("FENGSUI_BUS_MAX_BYTES")))
         platform = Platform(
             config(), Out(intake.registry, intake.publisher, intake.admission), intake.refusals
         )

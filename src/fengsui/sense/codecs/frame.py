@@ -56,8 +56,8 @@ class Part(NamedTuple):
     """Where a frame stands among the packets of one message.
 
     ``key`` is the same for all of them.  Two packets that differ in ``about`` (None: nothing is said), or whose
-    ``at_ms`` lie far apart, belong to two messages all the same.  ``kin``: what stays the same when a packet is sent again
-    under a number of its own; such a packet joins the one open message of its kin that lacks it.
+    ``at_ms`` lie far apart, belong to two messages all the same.  ``kin``: what stays the same when a packet is
+    sent again under a number of its own; such a packet joins the one open message of its kin that lacks it.
     """
 
     key: tuple[Any, ...]

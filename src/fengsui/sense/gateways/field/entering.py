@@ -51,7 +51,7 @@ def source_of(protocol: str, device_code: str) -> str:
 def require_sure_time(measured: Iterable[tuple[Identity, Measured]]) -> None:
     """Hear what time devices think it is.  Raises ClockUnsure when that is not to be judged yet.
 
-    A reading without a time of its own says nothing; one device heard is not the less heard when another's time is unsure.
+    A reading without a time of its own says nothing.  All devices are heard, also when one's time is unsure.
     """
     newest: dict[str, int] = {}
     for identity, one in measured:

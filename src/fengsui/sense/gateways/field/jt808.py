@@ -3,9 +3,10 @@
 The identity is the phone number without leading zeros.  Registration (0100) of a number we know is answered by 8100
 with the code; authentication (0102) with that code opens the conversation; before it every other message is answered
 "failure" and refused.  Messages are confirmed by 8001 once they are durable (8800 for media, 8004 for the time);
-subpackages once the message is whole, and those that are missing are asked for by 8003.  What a terminal of 2019 misses of
-a long message of ours (0005) is sent again.  Where a vehicle is comes as ``position.longitude``, ``position.latitude``,
-``position.altitude`` (m), ``position.speed`` (km/h) and ``position.direction`` (°).
+subpackages once the message is whole, and those that are missing are asked for by 8003.  What a terminal of 2019
+misses of a long message of ours (0005) is sent again.
+Where a vehicle is comes as ``position.longitude``, ``position.latitude``, ``position.altitude`` (m),
+``position.speed`` (km/h) and ``position.direction`` (°).
 Source: JT/T 808-2013 and -2019, chapters 7 and 8.
 """
 
@@ -178,7 +179,7 @@ class Session:
         return encode(0x8003, fields, phone=packet.phone, serial=self._number(), is_2019=packet.is_2019)
 
     def _send_again(self, message: frames.Frame, fields: Mapping[str, Any]) -> list[bytes]:
-        """The subpackages of ours that a terminal asks for; all that it can be said of is "failure" when they are gone."""
+        """The subpackages of ours that a terminal asks for; "failure" when they are gone."""
         first, indices = fields.get("first_serial"), fields.get("indices")
         kept = self._long.get((message.phone, first)) if isinstance(first, int) else None
         if kept is None or not isinstance(indices, list | tuple):
