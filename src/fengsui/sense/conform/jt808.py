@@ -15,8 +15,8 @@ from fengsui.sense.codecs.frame import Term
 from fengsui.sense.codecs.jt808 import frame as frames
 from fengsui.sense.codecs.jt808.frame import Frame
 from fengsui.sense.codecs.jt808.message import RESULTS, answer, decode, encode
-from fengsui.sense.codecs.jt808.parts import Parts
 from fengsui.sense.codecs.measured import milliseconds
+from fengsui.sense.codecs.parts import Joiner
 from fengsui.sense.codecs.registry import CODECS
 from fengsui.sense.conform import steps
 from fengsui.sense.conform.case import (
@@ -108,7 +108,8 @@ def reply(scene: Scene, frame: Frame) -> list[bytes]:
         at = datetime.fromtimestamp(scene.now_ms // 1000, UTC)
         return encode(0x8004, {"time": at}, serial=serial, **about)
     said = [answer(frame, "success", serial)]
-    whole, _ = scene.kept.setdefault("parts", Parts()).add(frame, scene.now_ms)
+    joiner: Joiner = scene.kept.setdefault("joiner", Joiner(CODECS["jt808"]))
+    whole = joiner.add(frame, scene.now_ms).frame
     if whole is not None and whole.message_id == MEDIA:
         media = decode(whole).fields.get("media_id")
         said += encode(0x8800, {"media_id": media}, serial=scene.next_serial() & 0xFFFF, **about)
