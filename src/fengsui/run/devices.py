@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import csv
+import io
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ KINDS = (  # sense.devices.protocol_tables.TABLES
     "site", "thing", "sensor", "property", "datastream", "device", "identity", "mapping", "default-mapping", "modbus",
     "point",
 )  # fmt: skip
+PROTOCOLS = ("hj212", "sl651", "jt808")  # sense.devices.defaults.PROTOCOLS
 BEGINS = {"property": "propert", "identity": "identit"}
 
 
@@ -29,13 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read.add_argument("--bad", type=Path, help="also write every bad row to this CSV file")
     template = verbs.add_parser("template", help="write an empty CSV file to fill in")
     template.add_argument("kind", choices=KINDS)
+    usual = verbs.add_parser(
+        "defaults", help="import what the codes of a protocol usually mean; what is there stays as it is"
+    )
+    usual.add_argument("protocol", choices=PROTOCOLS)
     secret = verbs.add_parser("secret", help="give a device a new secret and show it once")
     secret.add_argument("code")
 
 
 def run(args: argparse.Namespace) -> int:
     django_setup.setup()
-    return {"import": _import, "template": _template, "secret": _secret}[args.verb](args)
+    deeds = {"import": _import, "template": _template, "defaults": _defaults, "secret": _secret}
+    return deeds[args.verb](args)
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -83,6 +90,37 @@ def _template(args: argparse.Namespace) -> int:
     from fengsui.sense.devices import services
 
     sys.stdout.buffer.write(services.template(args.kind))
+    return 0
+
+
+def _defaults(args: argparse.Namespace) -> int:
+    from django.db import transaction
+
+    from fengsui.people.orgs.models import Org
+    from fengsui.sense.devices import defaults, services
+    from fengsui.sense.devices.models import CodeMapping, ObservedProperty
+
+    org = Org.objects.order_by("depth", "path").first()
+    if org is None:
+        print("fengsui devices: there is no organisation at all", file=sys.stderr)
+        return 2
+    there = CodeMapping.objects.filter(protocol=args.protocol, site=None, device=None, model="")
+    properties, mappings, count = defaults.files(
+        args.protocol,
+        set(ObservedProperty.objects.values_list("code", flat=True)),
+        set(there.values_list("code", flat=True)),
+    )
+    with transaction.atomic():
+        for kind, data in (("property", properties), ("default-mapping", mappings)):
+            if count and data.count(b"\n") > 1:
+                report = services.import_file(None, org, io.BytesIO(data), kind, False)
+                for bad in report.bad:
+                    print(bad)
+                if report.bad_count:
+                    transaction.set_rollback(True)
+                    return 1
+                print(report.summary())
+    print(f"{count} codes of {args.protocol} are mapped by default now; those mapped before are as they were")
     return 0
 
 
