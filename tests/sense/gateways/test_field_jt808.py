@@ -106,3 +106,12 @@ def test_a_terminal_that_misses_a_part_of_a_long_text_gets_it_again():
     nothing = terminal.message(0x0005, {"first_serial": 4711, "indices": [1]}, 10)
     (answer,), _ = terminal.says(nothing)
     assert decode(answer).fields["result"] == 1
+
+
+def test_a_picture_is_not_confirmed_as_long_as_it_is_not_kept():
+    terminal = Terminal()
+    head = bytes.fromhex("0000007b00000101") + bytes(28)
+    frame = Frame(0x0801, PHONE.rjust(20, "0"), 5, head + b"\xff\xd8picture", True, 1)
+    answers, refused = terminal.says(encode(frame))
+    assert [(a.message_id, decode(a).fields["result"]) for a in answers] == [(0x8001, 3)]
+    assert [bad.reason for bad in refused] == ["media_not_kept"]

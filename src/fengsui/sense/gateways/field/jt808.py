@@ -2,7 +2,7 @@
 
 The identity is the phone number without leading zeros.  Registration (0100) of a number we know is answered by 8100
 with the code; authentication (0102) with that code opens the conversation; before it every other message is answered
-"failure" and refused.  Messages are confirmed by 8001 once they are durable (8800 for media, 8004 for the time);
+"failure" and refused.  Messages are confirmed by 8001 once they are durable (8004 for the time);
 subpackages once the message is whole, and those that are missing are asked for by 8003.  What a terminal of 2019
 misses of a long message of ours (0005) is sent again.
 Where a vehicle is comes as ``position.longitude``, ``position.latitude``, ``position.altitude`` (m),
@@ -204,9 +204,13 @@ class Session:
             heard.answers += self._send_again(message, fields)
             return
         packets = message.packets or (message,)
-        heard.answers += [answer(packet, "success", self._number()) for packet in packets]
-        if message.message_id == MEDIA and isinstance(fields.get("media_id"), int):
-            heard.answers += encode(0x8800, {"media_id": fields["media_id"]}, serial=self._number(), **about)
+        result = "success"
+        if (
+            message.message_id == MEDIA
+        ):  # no place for pictures yet: the terminal must not think that it may drop them
+            result = "not_supported"
+            heard.refused.append(BadFrame("media_not_kept", message.raw))
+        heard.answers += [answer(packet, result, self._number()) for packet in packets]
 
     def _settle(self, heard: Heard, message: frames.Frame, fields: Mapping[str, Any]) -> None:
         serial = fields.get("reply_serial")
