@@ -387,9 +387,9 @@ def _lives(things: set[int]) -> dict[int, list[tuple[int, int]]]:
 
 
 def _recent(partition: int, ids: list[int], from_ms: int, to_ms: int) -> Recent:
-    """What a pipeline holds; asked again until it has what this process wrote before."""
+    """What a pipeline holds; asked again until it has what this process wrote before the question, not meanwhile."""
+    written = _written.get(partition, 0)
     while True:
-        written = _written.get(partition, 0)
         waits = clock.now_ms() - written < SETTLE_S * 1000
         try:
             found = Recent.of(hub().ask(SUBJECT.format(partition), question(ids, from_ms, to_ms), ASK_S))
