@@ -316,7 +316,9 @@ def test_a_quiet_stream_beats_and_its_place_moves_on(server, world, session, nat
     async def scene():
         async with publisher(nats_url) as client, listening(server, cookies) as reader:
             seq = await say(client, world.jingzhou.path)  # not for this user
-            while (event := await reader.next(beats=True))["id"] != str(seq):
+            while (
+                int((event := await reader.next(beats=True))["id"] or 0) < seq
+            ):  # others may publish meanwhile
                 assert event["event"] == "beat"
             assert json.loads(event["data"])["connected"] is True
 
