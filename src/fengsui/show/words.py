@@ -56,6 +56,7 @@ ERRORS = {
     "warn.cannot_write_cap": _("This would not be a CAP 1.2 message."),
     "warn.bad_cap_key": _("The key or certificate for signing warnings cannot be used."),
     "warn.bad_warning": "",
+    "warn.bad_hazard_table": _("A table of the major-hazard standard cannot be used."),
     "warn.warning_not_fit": _("It is not fit to be sent:"),
     "warn.warning_state": "",
     "warn.same_eyes": "",
