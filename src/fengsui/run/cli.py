@@ -32,6 +32,7 @@ COMMANDS = {
     "frame": "fengsui.run.frame",
     "cap": "fengsui.run.cap",
     "conform": "fengsui.run.conform",
+    "hazards": "fengsui.run.hazards",
     "simulate": "fengsui.run.simulate",
     "rules": "fengsui.run.rules",
     "detectors": "fengsui.run.detectors",

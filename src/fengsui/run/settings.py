@@ -132,6 +132,7 @@ SETTINGS = {
         ),
         Setting("FENGSUI_CAP_KEY", "", "PEM file of the key that signs warnings; empty: made once"),
         Setting("FENGSUI_CAP_CERTIFICATE", "", "PEM file of its certificate; empty: self-signed, made once"),
+        Setting("FENGSUI_HAZARD_TABLES", "", "folder of the bureau's own tables for major hazards"),
         Setting("FENGSUI_LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }

@@ -1,0 +1,109 @@
+"""``fengsui hazards``: identify and grade major hazards of an inventory by GB 18218, with every step."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fengsui.base.errors import BadInput
+from fengsui.run import settings
+from fengsui.warn.hazards import answer, inventory, tables
+
+HELP = "identify and grade major hazards (GB 18218) of an inventory, step by step; list what is regulated"
+LANGUAGES = ("zh", "en")
+MAX_TABLE = 4 << 20  # bytes of one file of tables
+TODO = {"zh": "处理", "en": "to do"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    grading = verbs.add_parser(
+        "grade", help="S, R and grade of each unit; exit 1 where a row is bad or an answer is missing"
+    )
+    grading.add_argument("inventory", type=Path, metavar="FILE", help="CSV or xlsx")
+    listing = verbs.add_parser("tables", help="name the tables that are used: edition, tag, source")
+    for one in (grading, listing):
+        one.add_argument("--json", action="store_true", help="for programs")
+        one.add_argument("--language", choices=LANGUAGES, default="en", help="of the words; JSON has both")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        used = load()
+        return _grade(args, used) if args.verb == "grade" else _tables(args, used)
+    except BadInput as error:
+        print(f"fengsui hazards: {error.code}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"fengsui hazards: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def load() -> tables.Tables:
+    """The shipped tables, with those of FENGSUI_HAZARD_TABLES in their place.  Raises BadHazardTable."""
+    folder = settings.value("FENGSUI_HAZARD_TABLES")
+    if not folder:
+        return tables.shipped()
+    try:
+        paths = sorted(path for path in Path(folder).iterdir() if path.suffix == ".json")
+        if big := [path.name for path in paths if path.stat().st_size > MAX_TABLE]:
+            raise tables.BadHazardTable(f"{big[0]}: larger than {MAX_TABLE >> 20} MiB")
+        return tables.read({path.stem: path.read_bytes() for path in paths})
+    except OSError as error:
+        raise tables.BadHazardTable(
+            f"FENGSUI_HAZARD_TABLES={folder}: {error.strerror}: name a folder that can be read"
+        ) from None
+
+
+def _grade(args: argparse.Namespace, used: tables.Tables) -> int:
+    from fengsui.run import django_setup
+
+    django_setup.setup()
+    from fengsui.sense.devices import files
+
+    with args.inventory.open("rb") as file:
+        found = answer.answer(inventory.read(files.rows(file)), used)
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        _print(found, args.language)
+    return 0 if found["complete"] else 1
+
+
+def _tables(args: argparse.Namespace, used: tables.Tables) -> int:
+    if args.json:
+        print(json.dumps([_origin(one) for one in used.origins.values()], ensure_ascii=False, indent=1))
+        return 0
+    for one in sorted(used.origins.values(), key=lambda origin: origin.table):
+        print(f"{one.table:<24} {one.by:<8} {one.tag:<12} {one.standard} {one.clause}")
+        print(f"{'':<24} {one.source}")
+    return 0
+
+
+def _origin(one: tables.Origin) -> dict[str, str]:
+    names = ("table", "standard", "edition", "clause", "tag", "source", "by")
+    return {name: getattr(one, name) for name in names}
+
+
+def _print(found: dict[str, Any], language: str) -> None:
+    for one in found["problems"]:
+        where = f"row {one['row']}" if one["row"] else f"unit {one['unit']}" if one["unit"] else "file"
+        print(f"{where}: {one['what'][language]}; {TODO[language]}: {one['todo'][language]}")
+    for unit in found["units"]:
+        grade = unit["grade_words"][language] if unit["grade_words"] else "–"
+        print(f"\n{unit['unit']}  {unit['kind_words'][language]}: {unit['verdict'][language]}")
+        print(f"  S = {unit['s'] or '–'}   R = {unit['r'] or '–'}   {grade}")
+        for step in unit["steps"]:
+            print(f"  [{step['clause']}] {step['says'][language]}")
+            print(f"      {step['numbers']}  →  {step['result']}")
+    for one in (*found["processes"], *found["listed"]):
+        print(
+            f"row {one['row']}: {one['name']} = {one['list_words'][language]} {one['no']} {one['listed_as']}"
+            f" (by {one['by']}; {one['cited']})"
+        )
+    for one in found["processes_not_listed"]:
+        print(f"row {one['row']}: {one['name']} is none of the regulated processes by its name")
+    for one in found["lists_not_loaded"]:
+        print(f"not looked at: {one[language]}: no list is loaded (FENGSUI_HAZARD_TABLES)")
+    print(found["notice"][language])
