@@ -1,6 +1,8 @@
 """``fengsui hazards``: identify and grade major hazards of an inventory by GB 18218, with every step."""
 
 import argparse
+import hashlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 from fengsui.base.errors import BadInput
 from fengsui.run import settings
+from fengsui.stores import clock
 from fengsui.warn.hazards import answer, inventory, tables
 
 HELP = "identify and grade major hazards (GB 18218) of an inventory, step by step; list what is regulated"
@@ -22,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "grade", help="S, R and grade of each unit; exit 1 where a row is bad or an answer is missing"
     )
     grading.add_argument("inventory", type=Path, metavar="FILE", help="CSV or xlsx")
+    grading.add_argument("--pdf", type=Path, metavar="FILE", help="write a report too")
+    grading.add_argument(
+        "--fonts", type=Path, action="append", default=[], metavar="FOLDER", help="for the PDF"
+    )
     listing = verbs.add_parser("tables", help="name the tables that are used: edition, tag, source")
     for one in (grading, listing):
         one.add_argument("--json", action="store_true", help="for programs")
@@ -63,7 +70,13 @@ def _grade(args: argparse.Namespace, used: tables.Tables) -> int:
     from fengsui.sense.devices import files
 
     with args.inventory.open("rb") as file:
-        found = answer.answer(inventory.read(files.rows(file)), used)
+        raw = file.read(files.MAX_BYTES + 1)
+    found = answer.answer(inventory.read(files.rows(io.BytesIO(raw))), used)
+    if args.pdf:
+        from fengsui.show.reports import hazards as paper
+
+        sha256 = hashlib.sha256(raw).hexdigest()
+        args.pdf.write_bytes(paper.make(found, args.inventory.name, sha256, clock.now(), args.fonts))
     if args.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
