@@ -141,6 +141,16 @@ def test_a_mixture_says_how_it_counts():
     assert any(step.key == "mixture" for step in graded(entry("氨", "8", **mixed, mixture="as_pure")).steps)
 
 
+def test_a_mixture_of_its_own_class_never_counts_as_pure_even_without_a_content():
+    assert "not in table 1" in refused(entry("氨", "8", mixture="own_class")).what.en
+    assert graded(entry("氨", "8", mixture="own_class", classes=("none",))).s == 0
+
+
+def test_a_stated_row_does_not_go_against_content_or_number():
+    assert "outside row 81" in refused(entry("硝酸", "9", named_row=81, percent=Decimal(60))).what.en
+    assert "is not" in refused(entry("trade name", "9", cas="67-66-3", named_row=12)).what.en
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -34,6 +35,12 @@ def test_a_volume_becomes_tonnes_and_the_step_shows_how():
     assert found.problems == () and found.units[0].entries[0].q_t == 450
     steps = answer.answer(found, TABLES)["units"][0]["steps"]
     assert any("1000 m³ × 0.9 × 0.5" in step["numbers"] for step in steps)
+
+
+def test_a_volume_becomes_tonnes_without_rounding():
+    found = read("U,storage,氯,,,123456789.000000000001,0.999999999999,1.000000000001,,,")
+    q_t = Fraction(found.units[0].entries[0].q_t)
+    assert q_t == Fraction("123456789.000000000001") * Fraction("0.999999999999") * Fraction("1.000000000001")
 
 
 def test_chinese_columns_are_read():

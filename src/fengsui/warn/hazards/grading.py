@@ -6,7 +6,7 @@ problem, never a zero: with a problem of identification there is no S, with one 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
 from fractions import Fraction
 
 from fengsui.sense.codecs.frame import Term
@@ -18,6 +18,7 @@ KINDS = {PRODUCTION: Term("生产单元", "production unit"), STORAGE: Term("储
 AS_PURE, OWN_CLASS = "as_pure", "own_class"
 NOTHING = "none"  # a class: stated to be in no class of table 2
 HIGH_PRESSURE_MPA = Decimal("1.6")  # W5.2 of table 2
+EXACT = Context(prec=100, traps=[Inexact])  # of sums and products of what an inventory holds
 SIGNIFICANT = 6
 LIMITS = frozenset(Fraction(n) for n in (1, 10, 50, 100))  # that a rounded number must not seem to reach
 IDENTIFYING, GRADING = "identifying", "grading"
@@ -301,12 +302,12 @@ def _place(entry: Entry, tables: Tables) -> _Place:
         )
     symbols = _resolved(entry, tables)
     row = _named_row(entry, tables)
-    is_mixture = False
-    if row is not None and row.above_percent is None and entry.percent is not None and entry.percent < 100:
+    is_mixture = bool(entry.mixture)
+    if row is not None and entry.mixture == OWN_CLASS:
+        row = None
+    elif row is not None and row.above_percent is None and entry.percent is not None and entry.percent < 100:
         is_mixture = True
-        if entry.mixture == OWN_CLASS:
-            row = None
-        elif entry.mixture != AS_PURE:
+        if entry.mixture != AS_PURE:
             raise _Stop(
                 (
                     f"{entry.name} 含量 {entry.percent}%,未说明按纯物质还是按混合物自身类别",
@@ -343,13 +344,22 @@ def _named_row(entry: Entry, tables: Tables) -> Named | None:
     found = candidates(entry.name, entry.cas, tables)
     if entry.named_row is not None:
         row = tables.by_no.get(entry.named_row)
-        if row is None or (found and row not in found):
+        is_other = row is not None and entry.cas and row.cas and entry.cas not in row.cas
+        if row is None or is_other or (found and row not in found):
             raise _Stop(
                 (
                     f"表1第 {entry.named_row} 行不是“{entry.name}”",
                     f"row {entry.named_row} of table 1 is not {entry.name!r}",
                 ),
                 (f"可选的行:{_rows(found)}", f"rows that may be meant: {_rows(found)}"),
+            )
+        if row.above_percent is not None and entry.percent is not None and entry.percent <= row.above_percent:
+            raise _Stop(
+                (
+                    f"含量 {entry.percent}% 不在表1第 {row.no} 行的范围内(大于 {row.above_percent}%)",
+                    f"{entry.percent} % is outside row {row.no} of table 1 (above {row.above_percent} %)",
+                ),
+                ("table1_row 写 0 并给出 classes", "write table1_row 0, with classes"),
             )
         return row
     if not found:
@@ -492,7 +502,9 @@ class _Says:
 
 
 def _share(group: Sequence[tuple[Entry, _Place]]) -> Share:
-    q_t = sum((entry.q_t for entry, _ in group), Decimal(0))
+    q_t = Decimal(0)
+    for entry, _ in group:
+        q_t = EXACT.add(q_t, entry.q_t)
     entry, place = group[0]
     whole = sum((Fraction(entry.q_t) for entry, _ in group), Fraction(0))
     ratio = Fraction(0) if place.critical_t is None else whole / Fraction(place.critical_t)
@@ -510,7 +522,7 @@ def _identifying(
         steps.append(says.step("quantity", f"{share.name}: {' + '.join(parts)}", f"q = {share.q_t} t"))
     if place.is_mixture:
         mixed = "as the pure substance" if place.named else f"by its own class {place.by}"
-        percents = ", ".join(f"{entry.percent} %" for entry, _ in group)
+        percents = ", ".join("–" if entry.percent is None else f"{entry.percent} %" for entry, _ in group)
         steps.append(says.step("mixture", f"{share.name}: {percents}", mixed))
     if place.named is not None:
         numbers = f"{share.name}: 表1 table 1, {place.named.no}"

@@ -11,7 +11,17 @@ from decimal import Decimal
 from typing import TypeVar
 
 from fengsui.sense.codecs.frame import Term
-from fengsui.warn.hazards.grading import AS_PURE, KINDS, OWN_CLASS, PRODUCTION, STORAGE, Entry, Problem, Unit
+from fengsui.warn.hazards.grading import (
+    AS_PURE,
+    EXACT,
+    KINDS,
+    OWN_CLASS,
+    PRODUCTION,
+    STORAGE,
+    Entry,
+    Problem,
+    Unit,
+)
 from fengsui.warn.hazards.tables import is_cas
 
 MAX_ROWS = 20_000
@@ -297,7 +307,10 @@ def _quantity(row: dict[str, str], numbers: dict[str, Decimal | None]) -> tuple[
                     "give q_t, or volume_m3 with fill and density_t_m3",
                 ),
             )
-        q_t, how = volume * fill * density, f"{volume} m³ × {fill} × {density} t/m³"
+        q_t, how = (
+            EXACT.multiply(EXACT.multiply(volume, fill), density),
+            f"{volume} m³ × {fill} × {density} t/m³",
+        )
     else:
         how = ""
     if q_t <= 0:
@@ -315,8 +328,8 @@ def _number(row: dict[str, str], key: str, signed: bool) -> Decimal | None:
         raise _Bad(
             (f"{key}“{text}”不是数", f"{key} {text!r} is no number"),
             (
-                "只写数字和小数点,不写单位和千位分隔",
-                "digits and a point, without unit or thousands separators",
+                "只写数字和小数点,小数点后最多 12 位,不写单位和千位分隔",
+                "digits and a point, at most twelve after it, without unit or thousands separators",
             ),
         )
     return Decimal(text)
