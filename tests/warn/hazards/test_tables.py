@@ -8,7 +8,7 @@ import pytest
 
 from fengsui.warn.hazards import tables as t
 
-FOLDER = resources.files("fengsui.warn.hazards").joinpath("tables")
+FOLDER = resources.files("fengsui.warn.hazards").joinpath("shipped")
 
 
 def shipped_file(name):

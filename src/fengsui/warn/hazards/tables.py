@@ -1,6 +1,6 @@
 """The tables of GB 18218-2018 and the lists beside them: versioned data, read whole or not at all.
 
-One file a table under ``tables/``: standard, edition, clause, source, tag (``verified`` or ``from memory``), rows, and
+One file a table under ``shipped/``: standard, edition, clause, source, tag (``verified`` or ``from memory``), rows, and
 a SHA-256 over all of that.  Files of the same name given by the bureau replace the shipped ones; ``list_….json`` may be
 added.  A bureau's own file may leave the checksum out; one that is there must be right.
 """
@@ -176,7 +176,7 @@ def read(own: Mapping[str, bytes]) -> Tables:
     """The shipped tables with ``own`` files (name without ``.json`` → bytes) in their place.  Raises BadHazardTable."""
     files = {
         entry.name.removesuffix(".json"): (entry.read_bytes(), SHIPPED)
-        for entry in resources.files(__package__).joinpath("tables").iterdir()
+        for entry in resources.files(__package__).joinpath("shipped").iterdir()
         if entry.name.endswith(".json")
     }
     for name in own:
