@@ -10,13 +10,20 @@ from typing import Any
 
 from fengsui.base.errors import BadInput
 from fengsui.run import settings
+from fengsui.sense.codecs.frame import Term
 from fengsui.stores import clock
 from fengsui.warn.hazards import answer, inventory, tables
 
 HELP = "identify and grade major hazards (GB 18218) of an inventory, step by step; list what is regulated"
 LANGUAGES = ("zh", "en")
 MAX_TABLE = 4 << 20  # bytes of one file of tables
-TODO = {"zh": "处理", "en": "to do"}
+WORDS = {
+    "row": Term("第 %s 行", "row %s"),
+    "unit": Term("单元", "unit"),
+    "todo": Term("处理", "to do"),
+    "no_process": Term("按名称不是重点监管的危险化工工艺", "none of the regulated processes by its name"),
+    "not_loaded": Term("未查,没有载入名录", "not looked at, no list is loaded"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,9 +107,10 @@ def _origin(one: tables.Origin) -> dict[str, str]:
 
 
 def _print(found: dict[str, Any], language: str) -> None:
+    say = {name: getattr(term, language) for name, term in WORDS.items()}
     for one in found["problems"]:
-        where = f"row {one['row']}" if one["row"] else f"unit {one['unit']}" if one["unit"] else "file"
-        print(f"{where}: {one['what'][language]}; {TODO[language]}: {one['todo'][language]}")
+        where = say["row"] % one["row"] if one["row"] else f"{say['unit']} {one['unit']}".strip()
+        print(f"{where}: {one['what'][language]}; {say['todo']}: {one['todo'][language]}")
     for unit in found["units"]:
         grade = unit["grade_words"][language] if unit["grade_words"] else "–"
         print(f"\n{unit['unit']}  {unit['kind_words'][language]}: {unit['verdict'][language]}")
@@ -112,11 +120,11 @@ def _print(found: dict[str, Any], language: str) -> None:
             print(f"      {step['numbers']}  →  {step['result']}")
     for one in (*found["processes"], *found["listed"]):
         print(
-            f"row {one['row']}: {one['name']} = {one['list_words'][language]} {one['no']} {one['listed_as']}"
-            f" (by {one['by']}; {one['cited']})"
+            f"{say['row'] % one['row']}: {one['name']} = {one['list_words'][language]} {one['no']} {one['listed_as']}"
+            f" ({one['by']}; {one['cited']}; {one['tag']})"
         )
     for one in found["processes_not_listed"]:
-        print(f"row {one['row']}: {one['name']} is none of the regulated processes by its name")
+        print(f"{say['row'] % one['row']}: {one['name']}: {say['no_process']}")
     for one in found["lists_not_loaded"]:
-        print(f"not looked at: {one[language]}: no list is loaded (FENGSUI_HAZARD_TABLES)")
+        print(f"{say['not_loaded']} (FENGSUI_HAZARD_TABLES): {one[language]}")
     print(found["notice"][language])

@@ -131,7 +131,7 @@ def test_the_command_answers_as_json_and_by_its_exit_code(tmp_path, capsys, monk
     with path.open("a", encoding="utf-8") as file:
         file.write("U,,未知物质,,1,,,,,,\n")
     assert cli.run(["hazards", "grade", str(path), "--language", "zh"]) == 1
-    assert "row 4: “未知物质” 不在表1中" in capsys.readouterr().out
+    assert "第 4 行: “未知物质” 不在表1中" in capsys.readouterr().out
     assert cli.run(["hazards", "grade", str(tmp_path / "none.csv")]) == 2
     monkeypatch.setenv("FENGSUI_HAZARD_TABLES", str(tmp_path / "nowhere"))
     assert cli.run(["hazards", "tables"]) == 1
