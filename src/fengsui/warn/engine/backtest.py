@@ -1,5 +1,7 @@
 """A draft of rules over recorded readings: what they would have raised.  The engine is the one that runs live."""
 
+from dataclasses import fields
+
 import numpy as np
 
 from fengsui.warn.engine.events import RAISED, Events
@@ -7,35 +9,69 @@ from fengsui.warn.engine.rules import RuleTable, compile_rules
 from fengsui.warn.engine.state import State
 from fengsui.warn.rules.memory import NEVER
 
+Readings = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+class Replay:
+    """The engine over recorded readings, piece by piece: memory is what the engine remembers, and what was said.
+
+    ``readings`` are datastream [n], time_ms int64, value float64 and quality uint8; those of a datastream come in order
+    of time, within a piece and from piece to piece, as a pipeline sees them; the events are equal whatever the pieces.
+    Memory begins empty at ``from_ms``, so an alarm that stood before is raised again at the first reading that
+    confirms it, and silence counts from there.
+    """
+
+    def __init__(self, table: RuleTable, from_ms: int) -> None:
+        armed = np.full(len(table), from_ms, np.int64)
+        kept = {f.name: getattr(table, f.name) for f in fields(table)} | {"armed_ms": armed}
+        self.ids = np.unique(table.datastream_id)
+        self.rules = compile_rules(RuleTable(**kept), {int(d): slot for slot, d in enumerate(self.ids)})
+        self._state = State.fresh(self.rules)
+        self._slot = np.full(
+            int(self.ids[-1]) + 2 if len(self.ids) else 1, -1, np.int64
+        )  # the last: of others
+        self._slot[self.ids] = np.arange(len(self.ids))
+        self._said: list[Events] = []
+
+    def feed(self, readings: Readings) -> None:
+        """Judge some more.  Readings of datastreams without a rule are passed over."""
+        from fengsui.warn.engine.kernel import step
+
+        datastream, time_ms, value, quality = readings
+        slot = self._slot[np.minimum(datastream, len(self._slot) - 1)]
+        self._keep(step(self._state, slot, time_ms, value, quality, self.rules))
+
+    def look(self, now_ms: int) -> None:
+        """Look at the clock, as a pipeline does every second: which datastreams are silent."""
+        from fengsui.warn.engine.kernel import sweep
+
+        self._keep(sweep(self._state, now_ms, self.rules))
+
+    def events(self) -> Events:
+        """All that was said so far, sorted by (rule, time)."""
+        found = Events.join(self._said)
+        return found.take(np.lexsort((found.what, found.time_ms, found.rule_id)))
+
+    def _keep(self, said: Events) -> None:
+        if len(said):
+            self._said.append(said)
+
 
 def backtest(
-    readings: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    readings: Readings,
     table: RuleTable,
     from_ms: int,
     to_ms: int,
 ) -> Events:
     """The events of [from_ms, to_ms) sorted by (rule, time): raised and cleared, as live.
 
-    ``readings`` are datastream [n], time_ms int64, value float64 and quality uint8, each datastream whole and in
-    order of time.  Rules of datastreams without readings count too: those are silent.  Memory begins empty at
-    ``from_ms``, so an alarm that stood before is raised again at the first reading that confirms it.
+    ``readings`` as ``Replay`` takes them, in one piece.  Rules of datastreams without readings count too: those are
+    silent.
     """
-    from fengsui.warn.engine.kernel import step, sweep
-
-    datastream, time_ms, value, quality = readings
-    ids = np.unique(table.datastream_id)
-    table = RuleTable(
-        **{name: getattr(table, name) for name in table.__dataclass_fields__ if name != "armed_ms"},
-        armed_ms=np.full(len(table), from_ms, np.int64),
-    )
-    rules = compile_rules(table, {int(d): slot for slot, d in enumerate(ids)})
-    state = State.fresh(rules)
-    place = np.minimum(np.searchsorted(ids, datastream), max(len(ids) - 1, 0))
-    mine = np.flatnonzero(ids[place] == datastream) if len(ids) else np.zeros(0, np.int64)
-    said = [step(state, place[mine], time_ms[mine], value[mine], quality[mine], rules)]
-    said.append(sweep(state, to_ms, rules))
-    found = Events.join(said)
-    return found.take(np.lexsort((found.what, found.time_ms, found.rule_id)))
+    replay = Replay(table, from_ms)
+    replay.feed(readings)
+    replay.look(to_ms)
+    return replay.events()
 
 
 def episodes(events: Events) -> dict[str, np.ndarray]:

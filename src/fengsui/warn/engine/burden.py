@@ -1,0 +1,120 @@
+"""What alarms cost those who watch them: the figures of ISA-18.2 / IEC 62682 and EEMUA 191, and two sets compared.
+
+Ten-minute windows are fixed and begin with the span.  A flood begins in a window with ten or more new alarms and ends
+with the first that has fewer than five, which no longer belongs to it.  An alarm chatters that is raised three times
+within 60 s; it is stale when it stands longer than 24 h.  The numbers are from memory of these standards, not checked
+against their text.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fengsui.warn.rules.memory import NEVER
+
+WINDOW_MS = 600_000
+DAY_MS = 86_400_000
+FLOOD_FROM, FLOOD_UNTIL = 10, 5
+CHATTER_TIMES, CHATTER_MS = 3, 60_000
+STALE_MS = DAY_MS
+MOST_FREQUENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """Of the alarms raised in a span.  Shares are 0 … 1; ``peak_at_ms`` is the beginning of the worst window."""
+
+    alarms: int
+    per_day: float
+    days: tuple[int, ...]  # raised in each day (24 h) of the span
+    per_10_min: float
+    peak_10_min: int
+    peak_at_ms: int | None
+    over_10_share: float  # of the ten-minute windows: more than ten alarms
+    flood_share: float
+    chattering: int  # rules
+    stale: int  # alarms
+    standing: int  # at the end of the span
+    longest_ms: int
+    top_share: float  # of the ten rules that raised most
+
+
+def burden(
+    rule_id: np.ndarray, raised_ms: np.ndarray, cleared_ms: np.ndarray, from_ms: int, to_ms: int
+) -> Burden:
+    """The figures of [from_ms, to_ms); columns of equal length, int64, ``cleared_ms`` NEVER while it stands.
+
+    Alarms raised before the span count as stale, standing or longest, not as raised.  Raises ValueError when the span
+    is empty.
+    """
+    if from_ms >= to_ms:
+        raise ValueError("an empty span")
+    inside = (raised_ms >= from_ms) & (raised_ms < to_ms)
+    counts = windows(raised_ms[inside], from_ms, to_ms, WINDOW_MS)
+    open_still = (cleared_ms == NEVER) | (cleared_ms >= to_ms)
+    lasted = np.where(open_still, to_ms, cleared_ms) - raised_ms
+    total, worst = int(inside.sum()), int(counts.argmax())
+    _, each = np.unique(rule_id[inside], return_counts=True)
+    return Burden(
+        total,
+        total / ((to_ms - from_ms) / DAY_MS),
+        tuple(windows(raised_ms[inside], from_ms, to_ms, DAY_MS).tolist()),
+        total / ((to_ms - from_ms) / WINDOW_MS),
+        int(counts[worst]),
+        from_ms + worst * WINDOW_MS if total else None,
+        float((counts > FLOOD_FROM).mean()),
+        float(flooded(counts).mean()),
+        len(chattering(rule_id[inside], raised_ms[inside])),
+        int((lasted > STALE_MS).sum()),
+        int(open_still.sum()),
+        int(lasted.max(initial=0)),
+        float(np.sort(each)[::-1][:MOST_FREQUENT].sum() / total) if total else 0.0,
+    )
+
+
+def windows(raised_ms: np.ndarray, from_ms: int, to_ms: int, window_ms: int) -> np.ndarray:
+    """How many were raised in each window of the span (int64 [windows]); the last may be cut short."""
+    return np.bincount((raised_ms - from_ms) // window_ms, minlength=-(-(to_ms - from_ms) // window_ms))
+
+
+def flooded(counts: np.ndarray) -> np.ndarray:
+    """Which ten-minute windows are in flood (bool [windows])."""
+    found, on = np.zeros(len(counts), bool), False
+    for i, count in enumerate(counts.tolist()):
+        on = count >= FLOOD_UNTIL if on else count >= FLOOD_FROM
+        found[i] = on
+    return found
+
+
+def chattering(rule_id: np.ndarray, raised_ms: np.ndarray) -> np.ndarray:
+    """The rules that chatter, sorted."""
+    order = np.lexsort((raised_ms, rule_id))
+    rule, at = rule_id[order], raised_ms[order]
+    back = CHATTER_TIMES - 1
+    quick = (rule[back:] == rule[:-back]) & (at[back:] - at[:-back] <= CHATTER_MS)
+    return np.unique(rule[back:][quick])
+
+
+def without_counterpart(
+    mine: tuple[np.ndarray, np.ndarray, np.ndarray], others: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Which of ``mine`` no alarm of ``others`` of the same subject overlaps in time (bool [n]).
+
+    Each is subject int64, raised_ms and cleared_ms (NEVER while it stands); those of one subject may overlap.
+    """
+    subject, raised, cleared = mine
+    found = np.ones(len(subject), bool)
+    order = np.lexsort((others[1], others[0]))
+    other, began, ended = (column[order] for column in others)
+    ended, until = (np.where(c == NEVER, np.iinfo(np.int64).max, c) for c in (ended, cleared))
+    by_subject = np.argsort(subject, kind="stable")
+    keys, first = np.unique(subject[by_subject], return_index=True)
+    for key, begin, end in zip(keys.tolist(), first, np.r_[first[1:], len(subject)], strict=False):
+        rows = by_subject[begin:end]
+        low, high = np.searchsorted(other, [key, key + 1])
+        if low == high:
+            continue
+        latest = np.maximum.accumulate(ended[low:high])
+        begun = np.searchsorted(began[low:high], until[rows], "right")  # by the end of mine
+        found[rows] = (begun == 0) | (latest[np.maximum(begun - 1, 0)] < raised[rows])
+    return found
