@@ -32,6 +32,7 @@ BENCHES = (
     "connections",
     "units",
     "detectors",
+    "backtest",
 )
 HEAD = """# Benchmarks
 

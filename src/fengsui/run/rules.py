@@ -1,17 +1,19 @@
-"""The command ``fengsui rules``: run scenario files against rules, as the engine would."""
+"""The command ``fengsui rules``: rules against scenario files and history, by the engine that runs live."""
 
 import argparse
 import csv
+import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fengsui.warn.rules import KINDS, describe
-from fengsui.warn.rules.durations import words
+from fengsui.warn.rules.durations import parse_ms, words
 from fengsui.warn.rules.kind import Sentence
 from fengsui.warn.rules.scenario import (
     SAID,
@@ -29,7 +31,9 @@ from fengsui.warn.rules.scenario import (
     run as run_scenario,
 )
 
-HELP = "test rules with scenario files"
+HELP = "test rules with scenario files, and over what was stored"
+DAY_MS = 86_400_000
+MOST_LINES = 20  # of a list on the screen; --json has all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("files", nargs="+", type=Path, metavar="FILE.yml")
     test.add_argument("-q", "--quiet", action="store_true", help="print only what does not fit")
     sub.add_parser("kinds", help="list the kinds of rules and their parameters")
+    back = sub.add_parser("backtest", help="what a draft would have raised, beside the rules of today")
+    back.add_argument("rules", metavar="RULES.yml|RULE", help="a draft as in docs/spark.md, or a rule's id")
+    back.add_argument("changes", nargs="*", metavar="NAME=VALUE", help="what is to be other in that rule")
+    back.add_argument(
+        "--from", dest="from_at", required=True, metavar="TIME", help="ISO 8601; UTC if it names no zone"
+    )
+    back.add_argument("--to", dest="to_at", required=True, metavar="TIME")
+    back.add_argument("--site", default="", metavar="CODE", help="only datastreams of this site")
+    back.add_argument(
+        "--lead", default="1d", help="read so much before --from, so that what stood is known (default 1d)"
+    )
+    back.add_argument("--json", action="store_true", help="everything, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         for kind in KINDS.values():
             print(f"{kind.code:<7} {kind.name}: {kind.summary}; takes {', '.join(kind.takes)}")
         return 0
+    if args.action == "backtest":
+        return _backtest(args)
     outcomes: list[Outcome] = []
     broken = 0
     for path in args.files:
@@ -67,6 +85,124 @@ def run(args: argparse.Namespace) -> int:
         + (f"; {broken} files cannot be read" if broken else "")
     )
     return 2 if broken else int(not all(o.ok for o in outcomes))
+
+
+def _backtest(args: argparse.Namespace) -> int:
+    """0: compared; 1: there is no reading to compare over; 2: the question cannot be read."""
+    from fengsui.base.errors import BadInput
+    from fengsui.run import backtest, django_setup
+    from fengsui.run.spark import draft, facts
+
+    try:
+        from_ms, to_ms = instant_ms(args.from_at), instant_ms(args.to_at)
+        lead_ms = parse_ms(args.lead)
+        if from_ms >= to_ms or lead_ms < 0:
+            raise ValueError("--from must be before --to")
+        if wrong := [pair for pair in args.changes if "=" not in pair]:
+            raise ValueError(f"{wrong[0]!r}: write NAME=VALUE, such as setpoint=8.5 or on_delay=30s")
+        if args.changes and not args.rules.isdecimal():
+            raise ValueError("changes are for a rule's id; write them into the file instead")
+        django_setup.setup()
+        if args.rules.isdecimal():
+            rule = _stored_rule(int(args.rules), args.site)
+            changes = {key: yaml.safe_load(text) for key, _, text in (c.partition("=") for c in args.changes)}
+            today, drafted = backtest.of_today(backtest.changed(rule, changes), rule.pk)
+        else:
+            read = draft.read(Path(args.rules))
+            today, drafted = backtest.of_today(backtest.chosen(read, facts.streams(), args.site))
+        days = _Days(from_ms - lead_ms, to_ms)
+        answer = backtest.compare(today, drafted, from_ms, to_ms, lead_ms, progress=days)
+    except backtest.NoReadings:
+        streams = len(set(drafted.table.datastream_id.tolist()))
+        print(
+            f"fengsui rules: no reading of {streams} datastreams is stored from {args.from_at} to {args.to_at};"
+            " ask for another span (fengsui history verify says what there is)",
+            file=sys.stderr,
+        )
+        return 1
+    except (ValueError, BadInput, OSError, yaml.YAMLError) as error:
+        print(f"fengsui rules: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(backtest.as_data(answer), ensure_ascii=False))
+    else:
+        print("\n".join(_compared(answer, backtest.by_datastream(answer))))
+    return 0
+
+
+def _stored_rule(pk: int, site: str) -> Any:
+    from fengsui.warn.alarms.models import Rule
+
+    rule = Rule.objects.select_related("datastream__site").filter(pk=pk).first()
+    if rule is None or (site and rule.datastream.site.code != site):
+        raise BadScenario(f"there is no rule {pk}" + (f" at site {site}" if site else ""))
+    return rule
+
+
+class _Days:
+    """Says on the error channel how far a back-test has come, once a day of history."""
+
+    def __init__(self, from_ms: int, to_ms: int) -> None:
+        self._from_ms, self._to_ms, self._day = from_ms, to_ms, -1
+
+    def __call__(self, readings: int, at_ms: int) -> None:
+        if at_ms // DAY_MS > self._day:
+            self._day = at_ms // DAY_MS
+            share = min((at_ms - self._from_ms) / (self._to_ms - self._from_ms), 1)
+            print(f"{_instant(at_ms)[:10]}: {share:.0%}, {readings:,} readings", file=sys.stderr, flush=True)
+
+
+def _compared(answer: Any, streams: list[dict[str, Any]]) -> list[str]:
+    """The comparison as lines for a person."""
+    a, b = answer.today.burden, answer.draft.burden
+    lines = [
+        f"{_instant(answer.from_ms)} – {_instant(answer.to_ms)}: {answer.readings:,} readings of "
+        f"{answer.heard} of {answer.datastreams} datastreams"
+    ]
+    if answer.refused:
+        lines.append(f"{answer.refused} rules make no sense and were not evaluated")
+    share = "{:.2%}".format
+    rows: list[tuple[str, Any, Any]] = [
+        ("rules", answer.today.rules, answer.draft.rules),
+        ("alarms", a.alarms, b.alarms),
+        ("that only this side has", int(answer.today.only.sum()), int(answer.draft.only.sum())),
+        ("alarms a day", f"{a.per_day:.2f}", f"{b.per_day:.2f}"),
+        ("most in a day", max(a.days), max(b.days)),
+        ("alarms per 10 min", f"{a.per_10_min:.3f}", f"{b.per_10_min:.3f}"),
+        ("most in 10 min", a.peak_10_min, b.peak_10_min),
+        ("  when", _worst(a), _worst(b)),
+        ("10-min periods with more than 10", share(a.over_10_share), share(b.over_10_share)),
+        ("time in flood", share(a.flood_share), share(b.flood_share)),
+        ("share of the 10 most frequent", share(a.top_share), share(b.top_share)),
+        ("rules that chatter", a.chattering, b.chattering),
+        ("longer than 24 h", a.stale, b.stale),
+        ("longest", words(a.longest_ms), words(b.longest_ms)),
+        ("standing at the end", a.standing, b.standing),
+    ]
+    lines += [f"{'':34}{'today':>24}{'draft':>24}"]
+    lines += [f"{name:34}{x!s:>24}{y!s:>24}" for name, x, y in rows]
+    lines.append("who would have been called first")
+    lines += [
+        f"  {w['organisation']}: {w['today']} today, {w['draft']} draft; {', '.join(w['roles'])} ({w['people']} people)"
+        for w in answer.woken[:MOST_LINES]
+    ] or ["  nobody"]
+    if streams:
+        lines.append("datastreams, those that change most first")
+    lines += [
+        f"  {s['site']} {s['datastream']}: {s['today']} today, {s['draft']} draft"
+        for s in streams[:MOST_LINES]
+    ]
+    if len(streams) > MOST_LINES:
+        lines.append(f"  and {len(streams) - MOST_LINES} more; --json has all")
+    return lines
+
+
+def _worst(side: Any) -> str:
+    return "" if side.peak_at_ms is None else _instant(side.peak_at_ms)
+
+
+def _instant(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def scenarios(path: Path) -> list[Scenario]:

@@ -43,7 +43,7 @@ def read(path: Path) -> list[DraftRule]:
     given = document.get("rules") if isinstance(document, dict) else None
     if not isinstance(given, list) or not given:
         raise BadScenario(f"{path.name}: needs rules, a list with at least one")
-    return [_rule(entry, f"rules[{i}]") for i, entry in enumerate(given)]
+    return [rule(entry, f"rules[{i}]") for i, entry in enumerate(given)]
 
 
 def table(rules: list[DraftRule], streams: pa.Table) -> tuple[RuleTable, np.ndarray]:
@@ -53,13 +53,13 @@ def table(rules: list[DraftRule], streams: pa.Table) -> tuple[RuleTable, np.ndar
     """
     ids = streams["datastream"].to_numpy().astype(np.int64)
     parts: list[tuple[np.ndarray, int, Values]] = []
-    for number, rule in enumerate(rules):
+    for number, one in enumerate(rules):
         fits = np.ones(len(ids), bool)
-        for name, wanted in rule.where.items():
+        for name, wanted in one.where.items():
             fits &= np.array([text == wanted for text in streams[name].to_pylist()], bool)
         if not fits.any():
-            raise BadScenario(f"rules[{number}] ({rule.name}): no datastream fits")
-        parts.append((ids[fits], number, rule.values))
+            raise BadScenario(f"rules[{number}] ({one.name}): no datastream fits")
+        parts.append((ids[fits], number, one.values))
 
     def column(name: str) -> np.ndarray:
         return np.concatenate([np.full(len(d), float(getattr(v, name) or 0.0)) for d, _, v in parts])
@@ -78,7 +78,8 @@ def table(rules: list[DraftRule], streams: pa.Table) -> tuple[RuleTable, np.ndar
     return made, np.concatenate([np.full(len(d), number, np.int64) for d, number, _ in parts])
 
 
-def _rule(entry: Any, place: str) -> DraftRule:
+def rule(entry: Any, place: str) -> DraftRule:
+    """One rule; ``place`` is named in what is wrong with it.  Raises BadScenario."""
     known = {"name", *SELECTORS, *RULE_KEYS}
     if not isinstance(entry, dict) or (unknown := sorted(set(map(str, entry)) - known)):
         what = unknown[0] if isinstance(entry, dict) else entry
