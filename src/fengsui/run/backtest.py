@@ -118,12 +118,10 @@ def compare(
     n = len(today.table)
     both = _joined(today.table, drafted.table)
     replay = Replay(both, from_ms - lead_ms)
-    readings, heard, at_ms = 0, np.zeros(len(replay.ids), bool), 0
+    readings, at_ms = 0, 0
     for piece in stretches(replay.ids, from_ms - lead_ms, to_ms, catalogue=catalogue):
         replay.feed(piece)
-        inside = piece.time_ms >= from_ms
-        readings += int(inside.sum())
-        heard[np.searchsorted(replay.ids, np.unique(piece.datastream[inside]))] = True
+        readings += int(np.count_nonzero(piece.time_ms >= from_ms))
         at_ms = max(at_ms, int(piece.time_ms[-1]))
         progress(readings, at_ms)
     if not readings:
@@ -155,7 +153,14 @@ def compare(
     sides = side(first, n), side(~first, len(drafted.table))
     woken = _woken(*sides, from_ms)
     return Answer(
-        from_ms, to_ms, readings, int(heard.sum()), len(heard), len(replay.rules.refused), *sides, woken
+        from_ms,
+        to_ms,
+        readings,
+        replay.heard_since(from_ms),
+        len(replay.ids),
+        len(replay.rules.refused),
+        *sides,
+        woken,
     )
 
 

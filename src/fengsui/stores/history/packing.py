@@ -60,7 +60,8 @@ def unpack(table: pa.Table) -> pa.Table:
         return table
     digits, value = table["digits"], table["value"]
     if digits.null_count < len(table):
-        value = pc.coalesce(value, pc.divide(digits.cast(pa.float64()), table["divisor"]))
+        packed = pc.divide(digits.cast(pa.float64()), table["divisor"])
+        value = packed if value.null_count == len(table) else pc.coalesce(value, packed)
     place = table.column_names.index("value")
     field = pa.field("value", pa.float64(), nullable=False)
     return table.set_column(place, field, value).drop_columns(["digits", "divisor"])

@@ -52,7 +52,8 @@ def stretches(
     for begin in range(from_ms // DAY_MS * DAY_MS, to_ms, DAY_MS):
         low, high = max(begin, from_ms), min(begin + DAY_MS, to_ms)
         for table in _day(ids, low, high, catalogue):
-            kept = table.filter(_as_judged(table, catalogue))
+            judged = _as_judged(table, catalogue)
+            kept = table if judged is None else table.filter(judged)
             if len(kept):
                 yield Piece(
                     kept["datastream"].to_numpy(),
@@ -121,15 +122,15 @@ def _cut(table: pa.Table, ids: np.ndarray, low: int, high: int) -> pa.Table:
     return table if kept.all() else table.filter(pa.array(kept))
 
 
-def _as_judged(table: pa.Table, catalogue: Catalogue) -> pa.Array:
-    """Which rows came in order (bool).  Only rows with a reason may not have: those are looked at again."""
+def _as_judged(table: pa.Table, catalogue: Catalogue) -> pa.Array | None:
+    """Which rows came in order (bool), None: all.  Only rows with a reason may not have: those are looked at again."""
     reason = table["reason"].to_numpy()
     if not reason.any():
-        return pa.array(np.ones(len(reason), bool))
+        return None
     flagged = np.flatnonzero(~np.isin(reason, IN_ORDER))
-    kept = np.ones(len(reason), bool)
     if not len(flagged):
-        return pa.array(kept)
+        return None
+    kept = np.ones(len(reason), bool)
     datastream, time_ms = table["datastream"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()
     mine = np.unique(datastream[flagged])
     first = int(time_ms[flagged].min())

@@ -38,7 +38,8 @@ class Replay:
         from fengsui.warn.engine.kernel import step
 
         datastream, time_ms, value, quality = readings
-        slot = self._slot[np.minimum(datastream, len(self._slot) - 1)]
+        most = len(self._slot) - 1
+        slot = self._slot[datastream if datastream.max(initial=0) <= most else np.minimum(datastream, most)]
         self._keep(step(self._state, slot, time_ms, value, quality, self.rules))
 
     def look(self, now_ms: int) -> None:
@@ -46,6 +47,10 @@ class Replay:
         from fengsui.warn.engine.kernel import sweep
 
         self._keep(sweep(self._state, now_ms, self.rules))
+
+    def heard_since(self, from_ms: int) -> int:
+        """How many of the datastreams had a reading at or after ``from_ms``."""
+        return int((self._state.last_ms >= from_ms).sum())
 
     def events(self) -> Events:
         """All that was said so far, sorted by (rule, time)."""
