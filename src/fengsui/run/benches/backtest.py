@@ -57,9 +57,7 @@ def bench(seconds: float) -> list[Figure]:
 
 def measure(each: int) -> list[Figure]:
     """Two days with ``each`` readings of every datastream a day, at most a whole day."""
-    import resource
-
-    from fengsui.run.backtest import Watched, compare
+    from fengsui.show.lists.backtest import Watched, compare
     from fengsui.stores.history.catalogue import Catalogue
     from fengsui.stores.history.segments import write_segment
     from fengsui.warn.engine import RuleRow, RuleTable
@@ -81,7 +79,6 @@ def measure(each: int) -> list[Figure]:
         for by in (0.0, 1.0)
     ]  # fmt: skip
     today, drafted = (Watched(table, np.full(len(table), 3, np.int64)) for table in sides)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     speeds, readings, raised = [], 0, 0
     for run in range(RUNS + 1):
         began = time.perf_counter()
@@ -90,7 +87,6 @@ def measure(each: int) -> list[Figure]:
         readings, raised = answer.readings, answer.today.burden.alarms
         if run:  # the first compiles and opens what the others find
             speeds.append(readings / took / 1e6)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     note = f"{readings:,} readings, {DATASTREAMS:,} datastreams, {6 * DATASTREAMS:,} rules, {raised:,} alarms of today"
     return [
         figure("draft and today in one pass", "M readings/s", speeds, note),
@@ -100,7 +96,6 @@ def measure(each: int) -> list[Figure]:
             [MONTH / (speed * 1e6) for speed in speeds],
             f"{MONTH:,} readings, goal 60 s on two cores; not run, scaled",
         ),
-        figure("memory above what was there before", "MB", grown, "compiler included"),
     ]
 
 

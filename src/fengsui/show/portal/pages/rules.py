@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -11,11 +12,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.show.lists import rules as lists
+from fengsui.show.lists.backtest import Trial, try_rule
 from fengsui.show.lists.sites import datastreams
 from fengsui.show.portal.forms import RuleForm
 from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show
+from fengsui.stores import clock
 from fengsui.warn.alarms import services
-from fengsui.warn.alarms.models import Kind, Priority
+from fengsui.warn.alarms.models import Kind, Priority, Rule
 
 
 @require_safe
@@ -47,6 +50,8 @@ def rule_detail(request: HttpRequest, pk: int) -> HttpResponse:
     rule = one_or_404(lists.rules(request.user), pk=pk)
     may_edit = access.may(request.user, "rule.edit", rule.datastream.site.org_path)
     form = RuleForm(request.POST if request.method == "POST" else None, rule=rule)
+    if request.method == "POST" and "backtest" in request.POST:
+        return _tried(request, rule, form, may_edit)
     if request.method == "POST" and form.is_valid():
         rule.version = form.cleaned_data["version"] or rule.version
         try:
@@ -56,14 +61,39 @@ def rule_detail(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved. The rule is in force within five seconds."))
             return redirect(f"/rules/{pk}/")
+    return _shown(request, rule, form, may_edit)
+
+
+def _shown(
+    request: HttpRequest, rule: Rule, form: RuleForm, may_edit: bool, tried: Trial | None = None
+) -> HttpResponse:
     context = {
         "rule": rule,
         "form": form,
         "may_edit": may_edit and rule.withdrawn_at is None,
         "changes": list(rule.changes.order_by("-version")[:50]),
         "levels": Priority.choices,
+        "tried": tried,
     }
     return show(request, "rule", context, status=422 if form.errors else 200)
+
+
+def _tried(request: HttpRequest, rule: Rule, form: RuleForm, may_edit: bool) -> HttpResponse:
+    """The values in the form over the last month of this datastream, beside the rule as it is; nothing is changed."""
+    if not may_edit:
+        raise PermissionDenied("rule.edit")
+    form.fields["reason"].required = False
+    tried = None
+    if form.is_valid():
+        try:
+            tried = try_rule(rule, form.values(), clock.now_ms())
+        except FengsuiError as error:
+            form.refuse(error)
+        else:
+            form.data = form.data.copy()
+            if tried.today is not None and not form.cleaned_data["reason"]:
+                form.data["reason"] = tried.in_words
+    return _shown(request, rule, form, may_edit, tried)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
