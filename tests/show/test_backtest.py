@@ -37,8 +37,8 @@ def test_a_draft_is_tried_and_nothing_changes(stored, open_as):
     assert answer.status_code == 200
     assert '<td class="num">2</td><td class="num">40</td>' in page, "alarms as it is, as drafted"
     assert "2400 stored readings" in page.replace(",", "")
-    assert "化工厂, 0 people; 2 times today, 40 with the draft" in page
-    reason = "Back-test over 30 days: 2 alarms today, 40 with the draft"
+    assert "化工厂 (people: 0), 2 times as in force, 40 as drafted" in page
+    reason = "Back-test over 30 days: 2 alarms as in force, 40 as drafted"
     assert reason in page, "offered as the reason"
     stored.rule.refresh_from_db()
     assert (stored.rule.setpoint, stored.rule.version) == (2895, 1)

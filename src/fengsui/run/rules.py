@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lead", default="1d", help="read so much before --from, so that what stood is known (default 1d)"
     )
     back.add_argument("--json", action="store_true", help="everything, as JSON")
+    score = sub.add_parser("scorecard", help="how rules, sites or organisations did: alarms as they were")
+    score.add_argument(
+        "--from", dest="from_at", required=True, metavar="TIME", help="ISO 8601; UTC if it names no zone"
+    )
+    score.add_argument("--to", dest="to_at", required=True, metavar="TIME")
+    score.add_argument("--by", choices=("rule", "site", "organisation", "kind"), default="rule")
+    score.add_argument("--json", action="store_true", help="every figure, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "backtest":
         return _backtest(args)
+    if args.action == "scorecard":
+        return _scorecard(args)
     outcomes: list[Outcome] = []
     broken = 0
     for path in args.files:
@@ -127,6 +137,40 @@ def _backtest(args: argparse.Namespace) -> int:
         print(json.dumps(backtest.as_data(answer), ensure_ascii=False))
     else:
         print("\n".join(_compared(answer, backtest.by_datastream(answer))))
+    return 0
+
+
+def _scorecard(args: argparse.Namespace) -> int:
+    try:
+        from_ms, to_ms = instant_ms(args.from_at), instant_ms(args.to_at)
+        if from_ms >= to_ms:
+            raise ValueError("--from must be before --to")
+    except ValueError as error:
+        print(f"fengsui rules: {error}", file=sys.stderr)
+        return 2
+    from fengsui.run import django_setup
+
+    django_setup.setup()
+    from fengsui.show.lists.scorecard import scorecard
+    from fengsui.warn.alarms.models import Alarm
+
+    scores = scorecard(Alarm.objects.all(), from_ms, to_ms, args.by)
+    if args.json:
+        print(json.dumps([asdict(score) for score in scores], ensure_ascii=False))
+        return 0
+    if not scores:
+        print("no alarm stood in this span")
+        return 0
+    print(
+        f"{'alarms':>8}{'a day':>9}{'in 10 min':>11}{'flood':>9}{'chatter':>9}{'> 24 h':>8}{'acked':>7}{'after':>9}"
+    )
+    for score in scores:
+        b = score.burden
+        after = "" if score.median_ack_s is None else words(round(score.median_ack_s) * 1000)
+        print(
+            f"{b.alarms:>8}{b.per_day:>9.2f}{b.peak_10_min:>11}{b.flood_share:>9.2%}{b.chattering:>9}{b.stale:>8}"
+            f"{score.acked:>7}{after:>9}  {' '.join(score.of)}"
+        )
     return 0
 
 

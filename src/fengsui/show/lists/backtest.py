@@ -173,7 +173,7 @@ def _woken(today: Side, draft: Side, from_ms: int) -> list[dict[str, Any]]:
     it asks there, with how many people hold one of them.
     """
     from fengsui.loops import kinds
-    from fengsui.loops.services import place
+    from fengsui.loops.services import in_language, place
     from fengsui.people.orgs.models import Membership
     from fengsui.sense.devices.models import Datastream
 
@@ -191,7 +191,9 @@ def _woken(today: Side, draft: Side, from_ms: int) -> list[dict[str, Any]]:
             if d not in org_of:
                 continue
             desk = desks[org_of[d].pk]
-            row = rows.setdefault(desk.pk, {"organisation": desk.name, "today": 0, "draft": 0})
+            row = rows.setdefault(
+                desk.pk, {"organisation": in_language(desk.name, desk.name_en), "today": 0, "draft": 0}
+            )
             row[name] += count
     for pk, row in rows.items():
         holders = Membership.objects.filter(org_id=pk, role__in=start.roles)
@@ -237,7 +239,7 @@ class Trial:
         """One line that is kept as the reason when the draft is taken."""
         assert self.today
         assert self.draft
-        return _("Back-test over %(days)s days: %(today)s alarms today, %(draft)s with the draft") % {
+        return _("Back-test over %(days)s days: %(today)s alarms as in force, %(draft)s as drafted") % {
             "days": self.days,
             "today": self.today.alarms,
             "draft": self.draft.alarms,
