@@ -2,7 +2,7 @@
 
 import pytest
 
-from fengsui.run.benches import decode, detectors, frames, state
+from fengsui.run.benches import backtest, decode, detectors, frames, state
 
 
 def test_what_is_held_in_memory_is_measured():
@@ -50,3 +50,13 @@ def test_detectors_are_measured(monkeypatch):
     figures = {f.name: f for f in detectors.bench(0.1)}
     assert len(figures) == 6
     assert all(f.low > 0 for f in figures.values())
+
+
+@pytest.mark.django_db
+def test_a_back_test_is_measured(monkeypatch, tmp_path, settings):
+    settings.HISTORY_ROOT = tmp_path
+    monkeypatch.setattr(backtest, "DATASTREAMS", 5)
+    speed, month = backtest.measure(3000)
+    assert speed.low > 0
+    assert month.value > 0
+    assert speed.note.startswith("30,000 readings, 5 datastreams")
