@@ -18,7 +18,7 @@ from fengsui.show.live import stream
 from fengsui.stores import bus
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("live-stream")]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from fengsui.sense.codecs.gb28181 import ptz, sip
 from fengsui.sense.devices.models import Datastream, Thing
 from fengsui.sense.gateways.gb28181.camera import NotLetIn
 from fengsui.sense.gateways.gb28181.platform import VideoRefused
+from fengsui.sense.gateways.publisher import Busy
 from tests.sense.gateways.gb28181.world import CHANNELS, DEVICE, PASSWORD, QUICK, add, in_db, until, world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,6 +56,23 @@ async def test_a_recorder_registers_and_its_catalogue_becomes_cameras(clean_bus,
         )
         await until(lambda: here.platform.counts["subscribed"] == 3, "three subscriptions")
         assert {query.command for query in camera.heard.queries} == {"Catalog", "DeviceInfo"}
+
+
+async def test_a_state_that_nobody_could_take_is_said_again_soon(clean_bus, plant, monkeypatch):
+    await in_db(add, plant)
+    async with world(clean_bus) as here:
+        put, refused = here.platform.out.put, []
+
+        async def busy_three_times(site, source, rows):
+            if len(refused) < 3:
+                refused.append(source)
+                raise Busy("not now")
+            await put(site, source, rows)
+
+        monkeypatch.setattr(here.platform.out, "put", busy_three_times)
+        async with here.camera():
+            await until(lambda: here.values(f"{DEVICE}.online"), "the state of the device")
+        assert here.platform.counts["states_delayed"] == 3
 
 
 async def test_a_device_that_falls_silent_is_offline_and_comes_back(clean_bus, plant):

@@ -124,6 +124,7 @@ class Platform:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: dict[int, datetime] = {}
         self._asking: set[str] = set()
+        self._unsaid: set[str] = set()  # devices whose state nobody could take: said again soon
         self._cameras = asyncio.Lock()  # one writer of their rows at a time: no two wait for each other
         self.counts = self.signalling.counts
 
@@ -409,8 +410,10 @@ class Platform:
             for (site, source), told in rows.items():
                 await self.out.put(site, source, told)
         except Busy:
-            self.counts["states_lost"] += 1
+            self._unsaid.update(wanted)
+            self.counts["states_delayed"] += 1
         except (DatabaseError, OSError) as error:
+            self._unsaid.update(wanted)
             log.warning("video.states_unkept", error=repr(error))
 
     # ---- who is there ---------------------------------------------------------------------------------------------
@@ -419,6 +422,10 @@ class Platform:
         """Who has not been heard for too long is offline; alarms end; subscriptions are renewed."""
         while True:
             await asyncio.sleep(WATCH_S)
+            if self._unsaid:
+                again = [self.known[code] for code in self._unsaid if code in self.known]
+                self._unsaid.clear()
+                await self._say_states(again)
             now = time.monotonic()
             for device in list(self.devices.values()):
                 if not device.online:
