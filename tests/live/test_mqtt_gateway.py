@@ -16,7 +16,7 @@ import nats
 import paho.mqtt.client as mqtt
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from fengsui.base.batch import decode
 from fengsui.base.quality import Reason
@@ -209,9 +209,10 @@ def roles(django_db_setup, django_db_blocker, tmp_path_factory):
             connection.close()
             for model in (m.Device, m.Datastream, m.Thing, m.Site, m.ObservedProperty, Org):
                 model.objects.all().delete()
-            with connection.cursor() as cursor:
-                # What the roles wrote is committed, and others start empty; the trail's guard stands aside.
-                cursor.execute("SET session_replication_role = replica; DELETE FROM audit_entry")
+            with transaction.atomic(), connection.cursor() as cursor:
+                # What the roles wrote is committed, and others start empty; the trail's guard stands aside, for this
+                # transaction only: the connection goes back to the pool, and whoever gets it next needs the triggers.
+                cursor.execute("SET LOCAL session_replication_role = replica; DELETE FROM audit_entry")
             connection.close()
     assert codes == {"gateway": 0, "bus": 0}, running.tail()
 
