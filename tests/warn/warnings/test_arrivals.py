@@ -120,6 +120,39 @@ def test_a_feed_that_has_not_changed_costs_one_empty_answer(feed: Feed, site):
     assert site.asked[-1][1]["If-None-Match"] == '"one"'
 
 
+def test_a_message_that_could_not_be_fetched_is_asked_for_again_though_the_feed_has_not_changed(
+    feed: Feed, site
+):
+    site.pages["/feed.atom"] = (atom(site, "a.xml", "b.xml"), {"ETag": '"one"'})
+    site.pages["/a.xml"], site.pages["/b.xml"] = draft(FIRST), 503
+    first = pulling.pull(feed)
+    assert (first.new, first.left) == (1, 1)
+    feed.refresh_from_db()
+    assert "503" in feed.error
+    site.pages["/b.xml"] = draft(rainstorm(number=5))
+    second = pulling.pull(feed)
+    assert (second.new, second.known, second.left, second.unchanged) == (1, 1, 0, False)
+    feed.refresh_from_db()
+    assert feed.error == ""
+    assert pulling.pull(feed).unchanged
+
+
+def test_more_messages_than_one_look_may_take_come_in_the_next(feed: Feed, site, monkeypatch):
+    monkeypatch.setattr(pulling, "MOST_LINKS", 1)
+    site.pages["/feed.atom"] = (atom(site, "a.xml", "b.xml"), {"ETag": '"one"'})
+    site.pages["/a.xml"], site.pages["/b.xml"] = draft(FIRST), draft(rainstorm(number=5))
+    assert (pulling.pull(feed).left, pulling.pull(feed).left) == (1, 0)
+    assert Message.objects.count() == 2
+
+
+def test_a_server_that_trickles_holds_nobody_up(feed: Feed, site, monkeypatch):
+    monkeypatch.setattr(pulling, "LONGEST_S", -1.0)
+    site.pages["/feed.atom"] = atom(site)
+    pulling.pull(feed)
+    feed.refresh_from_db()
+    assert "not whole" in feed.error
+
+
 def test_pages_of_a_feed_are_followed_and_a_circle_of_them_ends(feed: Feed, site):
     site.pages["/a.xml"], site.pages["/b.xml"] = draft(FIRST), draft(rainstorm(number=5))
     site.pages["/feed.atom"] = atom(site, "a.xml", following="/two")

@@ -5,6 +5,7 @@ time and number.  A redirect is followed within the same bounds.  Nothing else t
 """
 
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ from fengsui.warn.warnings.models import Feed, Message
 
 log = structlog.get_logger()
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # without a byte
+LONGEST_S = 30.0  # for one file, however slowly it trickles
+LOOK_S = 120.0  # for one look at a feed with all its links: the others wait meanwhile
 MOST_LINKS = 200  # files fetched in one look at a feed
 MOST_PAGES = 10
 AGENT = "Fengsui CAP reader"
@@ -43,6 +46,10 @@ class Pulled:
     known: int = 0
     unreadable: int = 0
     unchanged: bool = False
+    left: int = (
+        0  # linked messages that could not be fetched, or not in this look: asked for again in the next
+    )
+    why: str = ""  # of the first of them
 
 
 def pull_due() -> dict[str, Pulled]:
@@ -59,13 +66,19 @@ def pull_due() -> dict[str, Pulled]:
 def pull(feed: Feed) -> Pulled:
     """Look at one feed now.  Never raises for what the other side does: the row says what was wrong."""
     feed.asked_at = clock.now()
+    until = time.monotonic() + LOOK_S
     pulled, problems = Pulled(), []
     try:
         trusted = signature.read_certificates(feed.certificates.encode()) if feed.certificates.strip() else []
         for url, document, data in _pages(feed, pulled):
             problems += [arrivals.plain(one) for one in document.problems]
-            _take(feed, url, document, data, trusted, pulled)
+            _take(feed, url, document, data, trusted, pulled, until)
         feed.heard_at, feed.error = clock.now(), ""
+        if pulled.left:  # "nothing has changed" must not be the answer while some of it is missing here
+            feed.etag = feed.modified = ""
+            feed.error = (
+                f"{pulled.left} linked messages were not fetched and are asked for again: {pulled.why}"[:300]
+            )
         if not pulled.unchanged:
             feed.problems = problems[:100]
     except (CannotFetch, BadInput) as error:
@@ -73,8 +86,14 @@ def pull(feed: Feed) -> Pulled:
         feed.etag = feed.modified = ""
         log.warning("cap.feed", feed=feed.pk, error=feed.error)
     feed.save(update_fields=["asked_at", "heard_at", "error", "problems", "etag", "modified"])
-    if pulled.new or pulled.unreadable:
-        log.info("cap.pulled", feed=feed.pk, new=pulled.new, known=pulled.known, unreadable=pulled.unreadable)
+    if pulled.new or pulled.unreadable or pulled.left:
+        counts = {
+            "new": pulled.new,
+            "known": pulled.known,
+            "unreadable": pulled.unreadable,
+            "left": pulled.left,
+        }
+        log.info("cap.pulled", feed=feed.pk, **counts)
     return pulled
 
 
@@ -98,7 +117,13 @@ def _pages(feed: Feed, pulled: Pulled) -> Iterator[tuple[str, Document, bytes]]:
 
 
 def _take(
-    feed: Feed, url: str, document: Document, data: bytes, trusted: list[x509.Certificate], pulled: Pulled
+    feed: Feed,
+    url: str,
+    document: Document,
+    data: bytes,
+    trusted: list[x509.Certificate],
+    pulled: Pulled,
+    until: float,
 ) -> None:
     links = []
     if document.entries:
@@ -110,11 +135,18 @@ def _take(
             _keep(feed, one, data, url, pulled)
     known = set(Message.objects.filter(feed=feed, source_url__in=links).values_list("source_url", flat=True))
     pulled.known += len(known)
-    for link in [one for one in dict.fromkeys(links) if one not in known][:MOST_LINKS]:
+    wanted = [one for one in dict.fromkeys(links) if one not in known]
+    for number, link in enumerate(wanted):
+        if number >= MOST_LINKS or time.monotonic() > until:
+            pulled.left += len(wanted) - number
+            pulled.why = pulled.why or "there are more than one look may take"
+            break
         try:
             answer = _fetch(feed, link)
         except CannotFetch as error:
             pulled.unreadable += 1
+            pulled.left += 1
+            pulled.why = pulled.why or str(error)
             log.warning("cap.link", feed=feed.pk, error=str(error))
             continue
         found = check(answer or b"", now=clock.now(), trusted=trusted)
@@ -186,6 +218,16 @@ class _Bounded(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _read(answer: Any, url: str) -> bytes:
+    """At most one byte more than may be, within LONGEST_S."""
+    until, data = time.monotonic() + LONGEST_S, b""
+    while len(data) <= MAX_BYTES and (some := answer.read1(MAX_BYTES + 1 - len(data))):
+        data += some
+        if time.monotonic() > until:
+            raise CannotFetch(f"{url[:200]}: not whole after {LONGEST_S:g} s")
+    return data
+
+
 def _fetch(feed: Feed, url: str, conditional: bool = False) -> bytes | None:
     """The bytes at ``url``; None where nothing has changed.  Raises CannotFetch."""
     hosts = _hosts(feed)
@@ -201,7 +243,7 @@ def _fetch(feed: Feed, url: str, conditional: bool = False) -> bytes | None:
     opener = urllib.request.build_opener(_Bounded(hosts))
     try:
         with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
-            data = answer.read(MAX_BYTES + 1)
+            data = _read(answer, url)
             if conditional:
                 feed.etag = answer.headers.get("ETag", "")[:200]
                 feed.modified = answer.headers.get("Last-Modified", "")[:60]
@@ -214,4 +256,4 @@ def _fetch(feed: Feed, url: str, conditional: bool = False) -> bytes | None:
         raise CannotFetch(f"{url[:200]}: {reason}") from None
     if len(data) > MAX_BYTES:
         raise CannotFetch(f"{url[:200]}: more than {MAX_BYTES} bytes")
-    return bytes(data)
+    return data
