@@ -258,3 +258,97 @@ def test_a_device_neither_listens_nor_speaks_for_another_site(town, http):
     session.client.publish(topic, b'{"result": 1}', qos=1)
     wait_until(lambda: session.ends, 20, "the end of the session")
     assert http.get(f"Datastreams({pk})/Observations?$count=true&$top=0").json()["@iot.count"] == before
+
+
+def weather(http, town, name="Weather") -> int:
+    """A MultiDatastream of the second site's tank, with two new datastreams."""
+    thing = town.sql(
+        "SELECT t.id FROM devices_thing t JOIN devices_site s ON s.id = t.site_id WHERE s.code = %s",
+        town.sites[1],
+    )[0][0]
+    kind = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
+    body = {
+        "name": name, "description": "on the roof", "multiObservationDataTypes": [kind, kind],
+        "unitOfMeasurements": [
+            {"name": "Degree Celsius", "symbol": "°C", "definition": "ucum:Cel"},
+            {"name": "Percent", "symbol": "%", "definition": "ucum:%"},
+        ],
+        "ObservedProperties": [
+            {"name": f"{name} {word}", "definition": f"http://example.org/{word}", "description": word}
+            for word in ("air", "humidity")
+        ],
+        "Sensor": {"name": f"{name} mast", "description": "m", "encodingType": "text/html", "metadata": "x"},
+    }  # fmt: skip
+    made = http.post(f"Things({thing})/MultiDatastreams", json=body)
+    assert made.status_code == 201, made.text
+    return made.json()["@iot.id"]
+
+
+def test_a_client_of_other_people_reads_and_adds_to_multi_datastreams(service, town, http):
+    pk = weather(http, town)
+    multi = service.multi_datastreams().find(pk)
+    assert (multi.name, len(multi.multi_observation_data_types), len(multi.unit_of_measurements)) == (
+        "Weather",
+        2,
+        2,
+    )
+    names = [one.name for one in multi.get_observed_properties().query().list()]
+    assert names == ["Weather air", "Weather humidity"]
+    at = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(minutes=5)
+    when = [(at + dt.timedelta(minutes=i)).isoformat().replace("+00:00", "Z") for i in range(3)]
+    link = fsc.MultiDatastream()
+    link.id = pk
+    for i, text in enumerate(when):
+        one = fsc.Observation(phenomenon_time=text, result=[20 + i, 50 - i], multi_datastream=link)
+        service.create(one)
+        assert one.id.startswith(f"m{pk}:")
+    found = (
+        multi.get_observations().query().filter("result[0] ge 21").orderby("phenomenonTime", "desc").list()
+    )
+    assert [o.result for o in found] == [[22, 48], [21, 49]]
+    assert [o.result for o in multi.get_observations().query().top(2).list()] == [
+        [20, 50],
+        [21, 49],
+        [22, 48],
+    ]
+    (expanded,) = (
+        service.multi_datastreams().query().filter("name eq 'Weather'").expand("Sensor,Observations").list()
+    )
+    assert expanded.sensor.name == "Weather mast"
+    assert [o.result for o in expanded.observations.entities] == [[20, 50], [21, 49], [22, 48]]
+    service.delete(multi)
+    assert http.get(f"MultiDatastreams({pk})").status_code == 404
+
+
+def test_multi_datastreams_over_mqtt_both_ways(town, http):
+    pk, device = weather(http, town, "Roof"), town.device(2)
+    topic = f"v1.1/MultiDatastreams({pk})/Observations"
+
+    def allowed() -> Listener | None:
+        listener = Listener(device, topic)
+        if listener.granted == ["Granted QoS 0"]:
+            return listener
+        listener.session.close()
+        return None
+
+    kept: list[Listener] = []
+    wait_until(lambda: kept.append(one) or True if (one := allowed()) else False, 30, "the gateway knows it")
+    (listener,) = kept
+    listener.say(topic, {"result": [4.25, 60]})
+    where = f"MultiDatastreams({pk})/Observations"
+    wait_until(lambda: http.get(where).json()["value"], 20, "the observation")
+    assert http.get(where).json()["value"][0]["result"] == [4.25, 60]
+
+    def told() -> bool:
+        listener.say(topic, {"result": [5.5, None]})  # again and again: nobody promises the first seconds
+        time.sleep(0.5)
+        return any(one["result"] == [5.5, None] for one in listener.heard)
+
+    wait_until(told, 40, "the update")
+    ids = [one["@iot.id"] for one in listener.heard]
+    assert len(ids) == len(set(ids))
+    assert all(one.startswith(f"m{pk}:") for one in ids)
+    listener.session.close()
+    other = Listener(town.device(1), topic)
+    assert other.granted == ["Unspecified error"]
+    other.session.close()

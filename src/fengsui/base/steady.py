@@ -49,13 +49,22 @@ class Steady:
 
     def hear(self, source: str, newest_ms: int, elapsed_ms: float) -> bool:
         """A source has a reading stamped ``newest_ms``.  True when it agrees with the machine's clock only."""
-        if not self.is_apart:
-            return False
-        ours = abs(newest_ms - elapsed_ms - self.offset_ms) <= AGREES_MS
-        machines = abs(newest_ms - elapsed_ms - self.offset_ms - self.by_ms) <= AGREES_MS
+        ours, machines = self._agrees(newest_ms, elapsed_ms)
         if ours != machines:
             self.votes[source] = machines
         return machines and not ours
+
+    def is_only_machines(self, newest_ms: int, elapsed_ms: float) -> bool:
+        """The same of a source that is no witness: it has its time from us, or from nobody."""
+        ours, machines = self._agrees(newest_ms, elapsed_ms)
+        return machines and not ours
+
+    def _agrees(self, newest_ms: int, elapsed_ms: float) -> tuple[bool, bool]:
+        """Whether a time is about ours, and about the machine's; neither while the two are one."""
+        if not self.is_apart:
+            return False, False
+        apart = newest_ms - elapsed_ms - self.offset_ms
+        return abs(apart) <= AGREES_MS, abs(apart - self.by_ms) <= AGREES_MS
 
     def machine_is_right(self, elapsed_ms: float) -> bool:
         """Whether to go over to the machine's clock now: who was heard says so, or nobody was and we waited."""

@@ -106,6 +106,14 @@ class Clock:
             only_machines = self.steady.hear(source, newest_ms, elapsed)
             return not (only_machines and self.steady.is_unsure(elapsed))
 
+    def judges(self, newest_ms: int) -> bool:
+        """As ``hears``, for a source that is no witness because it takes its time from us."""
+        if not self.steady.is_apart:
+            return True
+        with self._lock:
+            elapsed = _elapsed_ms()
+            return not (self.steady.is_only_machines(newest_ms, elapsed) and self.steady.is_unsure(elapsed))
+
     def without_jump(self, stamped_ms: int) -> int:
         """A time that another program of this machine took from the machine's clock a moment ago, as ours."""
         if not self.steady.is_apart:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from fengsui.sense.devices.models import Location, ObservedProperty, Sensor, Thing
+from fengsui.sense.devices.models import Location, MultiDatastream, ObservedProperty, Sensor, Thing
 from fengsui.show.sta import reading
 from tests.show.sta.conftest import COUNT, T0
 from tests.show.world import HTML
 
 SETS = [
-    "Things", "Locations", "HistoricalLocations", "Datastreams", "Sensors", "ObservedProperties", "Observations",
+    "Things", "Locations", "HistoricalLocations", "Datastreams", "MultiDatastreams", "Sensors", "ObservedProperties", "Observations",
     "FeaturesOfInterest",
 ]  # fmt: skip
 
@@ -22,10 +22,17 @@ def test_the_root_names_every_set_and_what_is_met(sta):
     )
 
 
+def group(world):
+    """A MultiDatastream of the plant's P7 alone."""
+    of = {"site": world.site, "thing": world.stream.thing, "sensor": world.stream.sensor}
+    MultiDatastream.objects.create(name="one", **of).members.create(datastream=world.stream, position=0)
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_every_set_can_be_read_with_its_control_information(sta, world, readings, name):
     world.stream.sensor = Sensor.objects.create(code="pt", name="PT", metadata="x")
     world.stream.save()
+    group(world)
     body = sta().get(name, top=1, count="true")
     assert body["@iot.count"] >= 1
     item = body["value"][0]

@@ -25,6 +25,8 @@ from fengsui.sense.devices.models import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
+    MultiDatastreamMember,
     ObservedProperty,
     Sensor,
     Site,
@@ -36,7 +38,9 @@ SHARED = (Sensor, ObservedProperty)
 WORDS = {
     Site: "site", Thing: "thing", Location: "location", HistoricalLocation: "former_location", Sensor: "sensor",
     ObservedProperty: "property", Datastream: "datastream", FeatureOfInterest: "feature",
+    MultiDatastream: "multi_datastream",
 }  # fmt: skip
+GROUP_MOST = 64  # datastreams of a MultiDatastream
 PERIOD_MS = 3_600_000  # of a datastream of which nobody said how often it is heard
 
 
@@ -151,6 +155,8 @@ def change(actor: Any, row: Any, values: dict[str, Any]) -> Any:
     """Give columns of a row other values.  Raises NotAllowed, BadInput."""
     row = type(row).objects.select_for_update(of=("self",)).get(pk=row.pk)
     require(actor, row)
+    if isinstance(row, Datastream):
+        _stays_with_its_group(row, values)
     changed = [name for name, value in values.items() if getattr(row, name) != value]
     if not changed:
         return row
@@ -175,12 +181,19 @@ def take_out(actor: Any, row: Any) -> None:
     if isinstance(row, Thing):
         row.historical_locations.all().delete()
         row.locations.clear()
+        row.multi_datastreams.filter(is_active=True).update(is_active=False)
         row.datastreams.filter(is_active=True).update(is_active=False)
         Thing.objects.filter(pk=row.pk).update(is_active=False)
     elif isinstance(row, SHARED):
+        of = {"sensor" if isinstance(row, Sensor) else "members__datastream__observed_property": row}
+        for multi in MultiDatastream.objects.filter(is_active=True, **of).distinct():
+            _take_out_multi(multi)
         row.datastream_set.filter(is_active=True).update(is_active=False)
         type(row).objects.filter(pk=row.pk).update(is_active=False)
+    elif isinstance(row, MultiDatastream):
+        _take_out_multi(row)
     elif isinstance(row, Datastream):
+        _is_in_no_group(row)
         Datastream.objects.filter(pk=row.pk).update(is_active=False)
     elif isinstance(row, Location) and row.is_site:
         raise StillUsed(_("This is where the site itself is: change it, or take the site out of use."))
@@ -188,6 +201,78 @@ def take_out(actor: Any, row: Any) -> None:
         if isinstance(row, Location):
             HistoricalLocation.objects.filter(locations=row).delete()
         row.delete()
+
+
+def _take_out_multi(row: MultiDatastream) -> None:
+    """The group, and those datastreams that were made with it and are in no other."""
+    MultiDatastream.objects.filter(pk=row.pk).update(is_active=False)
+    elsewhere = MultiDatastreamMember.objects.filter(multi_datastream__is_active=True).values("datastream_id")
+    own = row.members.filter(is_own=True).exclude(datastream__in=elsewhere).values("datastream_id")
+    Datastream.objects.filter(pk__in=own).update(is_active=False)
+
+
+def _is_in_no_group(row: Datastream) -> None:
+    """Raise StillUsed when a MultiDatastream that is shown is made of this datastream."""
+    group = MultiDatastream.objects.filter(is_active=True, members__datastream=row).first()
+    if group is not None:
+        raise StillUsed(
+            _("MultiDatastream %(id)s (%(name)s) is made of this datastream: delete that first.")
+            % {"id": group.pk, "name": group.name}
+        )
+
+
+def _stays_with_its_group(row: Datastream, values: dict[str, Any]) -> None:
+    """A group is of one thing and one sensor: a member does not change to another one by itself.  Raises StillUsed."""
+    for name in ("thing", "sensor"):
+        if name in values and values[name] != getattr(row, name):
+            _is_in_no_group(row)
+
+
+@transaction.atomic
+def group(
+    actor: Any, row: MultiDatastream, members: Sequence[Datastream], *, own: bool = False
+) -> MultiDatastream:
+    """Keep a new MultiDatastream of ``members``, in their order; ``own``: they were made for it.
+
+    Raises NotAllowed, BadInput: it has from 1 to GROUP_MOST members, each once, all of its thing and its sensor.
+    """
+    if not 1 <= len(members) <= GROUP_MOST:
+        raise BadInput(_("A MultiDatastream has 1 to %(most)s datastreams.") % {"most": GROUP_MOST})
+    if len({one.pk for one in members}) != len(members):
+        raise BadInput(_("A MultiDatastream has each of its datastreams once."))
+    for one in members:
+        if one.thing_id != row.thing_id or one.sensor_id != row.sensor_id:
+            raise BadInput(
+                _("Datastream %(id)s is of another Thing or Sensor than its MultiDatastream.")
+                % {"id": one.pk}
+            )
+    add(actor, row)
+    MultiDatastreamMember.objects.bulk_create(
+        MultiDatastreamMember(multi_datastream=row, datastream=one, position=i, is_own=own)
+        for i, one in enumerate(members)
+    )
+    return row
+
+
+@transaction.atomic
+def change_group(actor: Any, row: MultiDatastream, values: dict[str, Any]) -> MultiDatastream:
+    """Give a MultiDatastream other values; its members go with it to another thing or sensor.
+
+    Raises NotAllowed, StillUsed (a member is in another group, too), BadInput.
+    """
+    moved = {name: values[name] for name in ("thing", "sensor") if name in values}
+    moved = {name: value for name, value in moved.items() if getattr(row, name) != value}
+    if moved:
+        for one in Datastream.objects.filter(memberships__multi_datastream=row).select_for_update(
+            of=("self",)
+        ):
+            others = one.memberships.filter(multi_datastream__is_active=True).exclude(multi_datastream=row)
+            if others.exists():
+                _is_in_no_group(one)
+            for name, value in moved.items():
+                setattr(one, name, value)
+            one.save(update_fields=list(moved))
+    return change(actor, row, values)
 
 
 @transaction.atomic

@@ -271,6 +271,50 @@ class Datastream(models.Model):
         return f"{self.site_id}/{self.code}"
 
 
+class MultiDatastream(models.Model):
+    """Datastreams of one thing and one sensor whose readings of an instant are one observation (OGC 18-088, 9).
+
+    ``members`` has them in the order of the results; what they measure and in which unit stands in their own rows.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="multi_datastreams")
+    thing = models.ForeignKey(Thing, on_delete=models.CASCADE, related_name="multi_datastreams")
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="multi_datastreams")
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    properties = models.JSONField(default=dict, db_default={}, blank=True)
+    observed_area = models.JSONField(null=True, blank=True, editable=False)
+    is_active = models.BooleanField(default=True, db_default=True)
+
+    objects = AtSiteQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Combined datastream")
+        verbose_name_plural = _("Combined datastreams")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MultiDatastreamMember(models.Model):
+    """One element of the results of a MultiDatastream.  ``is_own``: made with it, and taken out of use with it."""
+
+    multi_datastream = models.ForeignKey(MultiDatastream, on_delete=models.CASCADE, related_name="members")
+    datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="memberships")
+    position = models.PositiveSmallIntegerField()
+    is_own = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["multi_datastream", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["multi_datastream", "position"], name="one_member_a_position"),
+            models.UniqueConstraint(fields=["multi_datastream", "datastream"], name="a_member_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.multi_datastream_id}/{self.position}"
+
+
 class Remark(models.Model):
     """What one reading has beside time, value and quality; only for readings that have any of it.
 

@@ -99,11 +99,14 @@ class Callout:
         return ""
 
     def _user(self, user_key: str, device: DeviceRow, site: SiteRow) -> str:
-        ids = sorted(self._registry.streams(site.id).active_ids)
-        if len(ids) > STREAMS_MOST:
-            log.warning("callout.many_datastreams", site=site.code, datastreams=len(ids), named=0)
-            ids = []
-        heard: dict[str, Any] = {"allow": [topics.heard(pk) for pk in ids]} if ids else {"deny": [">"]}
+        named = [("Datastreams", pk) for pk in sorted(self._registry.streams(site.id).active_ids)]
+        named += [("MultiDatastreams", pk) for pk in self._registry.snapshot.multis_of(site.id)]
+        if len(named) > STREAMS_MOST:
+            log.warning("callout.many_datastreams", site=site.code, datastreams=len(named), named=0)
+            named = []
+        heard: dict[str, Any] = (
+            {"allow": [topics.heard(pk, kind) for kind, pk in named]} if named else {"deny": [">"]}
+        )
         return self._key.sign(
             {
                 "sub": user_key,
@@ -111,7 +114,12 @@ class Callout:
                 "name": device.code,
                 "exp": int(time.time()) + LOGIN_S,
                 "nats": {
-                    "pub": {"allow": [TOPIC.format(site=site.code), *(topics.said(pk) for pk in ids)]},
+                    "pub": {
+                        "allow": [
+                            TOPIC.format(site=site.code),
+                            *(topics.said(pk, kind) for kind, pk in named),
+                        ]
+                    },
                     "sub": heard,
                     "subs": -1,
                     "data": -1,

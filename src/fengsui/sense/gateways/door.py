@@ -85,6 +85,13 @@ def require_sure_time(source: str, time_ms: np.ndarray) -> None:
         raise ClockUnsure("the clock of this machine has jumped; send the readings again in a moment")
 
 
+def require_sure_time_of_no_witness(time_ms: np.ndarray) -> None:
+    """The same for a source that takes its time from us, as cameras do: it is judged and not heard."""
+    ours = process_clock()
+    if ours.is_apart and len(time_ms) and not ours.judges(int(time_ms.max())):
+        raise ClockUnsure("the clock of this machine has jumped; send the readings again in a moment")
+
+
 def enter(
     draft: Draft, site: SiteRow, streams: Streams, source: str, received_ms: int, admit: Admit = admit_all
 ) -> Entered:

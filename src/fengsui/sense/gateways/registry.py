@@ -41,6 +41,14 @@ class DeviceRow(msgspec.Struct, frozen=True, array_like=True):
     is_active: bool
 
 
+class MultiRow(msgspec.Struct, frozen=True, array_like=True):
+    """A MultiDatastream: its datastreams in the order of its results."""
+
+    id: int
+    site: int
+    members: tuple[int, ...]
+
+
 class _StreamRow(msgspec.Struct, array_like=True):
     id: int
     code: str
@@ -110,7 +118,7 @@ NO_STREAMS = Streams("[]")
 class Snapshot:
     """One consistent reading of the tables.  ``number`` is the change counter it stands for."""
 
-    __slots__ = ("_streams", "_texts", "devices", "number", "site_by_id", "sites")
+    __slots__ = ("_streams", "_texts", "devices", "multis", "number", "site_by_id", "sites")
 
     def __init__(
         self,
@@ -119,8 +127,10 @@ class Snapshot:
         devices: list[DeviceRow] | None = None,
         streams: list[tuple[int, str]] | None = None,
         before: "Snapshot | None" = None,
+        multis: list[MultiRow] | None = None,
     ) -> None:
         self.number = number
+        self.multis = {m.id: m for m in multis or []}
         self.sites = {s.code: s for s in sites or []}
         self.site_by_id = {s.id: s for s in sites or []}
         self.devices = {d.code: d for d in devices or []}
@@ -140,6 +150,10 @@ class Snapshot:
         if (text := self._texts.get(site)) is None:
             return NO_STREAMS
         return self._streams.setdefault(site, Streams(text))
+
+    def multis_of(self, site: int) -> list[int]:
+        """The ids of a site's MultiDatastreams in use, rising."""
+        return sorted(pk for pk, row in self.multis.items() if row.site == site)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -162,7 +176,13 @@ def load(before: Snapshot | None = None) -> Snapshot:
                FROM devices_datastream GROUP BY site_id"""
         )
         streams = cursor.fetchall()
-    return Snapshot(number, sites, devices, streams, before)
+        cursor.execute(
+            """SELECT g.id, g.site_id, array_agg(m.datastream_id ORDER BY m.position)
+               FROM devices_multidatastream g JOIN devices_multidatastreammember m ON m.multi_datastream_id = g.id
+               WHERE g.is_active GROUP BY g.id"""
+        )
+        multis = [MultiRow(pk, site, tuple(members)) for pk, site, members in cursor]
+    return Snapshot(number, sites, devices, streams, before, multis)
 
 
 def _counter(cursor) -> int:

@@ -1,4 +1,4 @@
-"""The topics of SensorThings over MQTT: ``v1.1/Datastreams(7)/Observations``, both ways.  OGC 18-088, 13 and 14.
+"""The topics of SensorThings over MQTT: ``v1.1/Datastreams(7)/Observations``, both ways, and MultiDatastreams too.  OGC 18-088, 13 and 14.
 
 The standard has one topic for what a client says and for what it hears.  The server keeps the two apart: it maps what
 clients publish there to SAID, and what we publish to TELL comes out there (``MAPPINGS``, part of its configuration).
@@ -12,11 +12,11 @@ MAPPINGS = {
 }
 
 
-def said(datastream: int) -> str:
-    """The subject on which a device's observations of a datastream arrive."""
-    return f"{SAID}.Datastreams({datastream}).Observations"
+def said(datastream: int, kind: str = "Datastreams") -> str:
+    """The subject on which a device's observations of a datastream (or of MultiDatastreams) arrive."""
+    return f"{SAID}.{kind}({datastream}).Observations"
 
 
-def heard(datastream: int) -> str:
-    """The subject of the topic that subscribers of a datastream listen to."""
-    return f"{HEARD}.Datastreams({datastream}).Observations"
+def heard(datastream: int, kind: str = "Datastreams") -> str:
+    """The subject of the topic that subscribers of a datastream (or of MultiDatastreams) listen to."""
+    return f"{HEARD}.{kind}({datastream}).Observations"

@@ -6,6 +6,7 @@ answered by its address or by "error"; what is refused is in quarantine with its
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fengsui.sense.devices.models import Datastream, FeatureOfInterest, Remark
+from fengsui.sense.devices.models import Datastream, FeatureOfInterest, MultiDatastream, Remark
 from fengsui.show.sta import posting, times
+from fengsui.show.sta.gathered import HEAD
 from fengsui.show.sta.odata.errors import BadQuery
 from fengsui.show.sta.sets import visible
 from fengsui.show.sta.writing import Writer, _now, _remark, is_needed, keep_remarks, value_of
@@ -30,10 +32,22 @@ ERROR = "error"
 class Group(msgspec.Struct):
     """Observations of one Datastream."""
 
-    stream: Any = msgspec.field(name="Datastream")
     components: list[str]
     rows: list[list[Any]] = msgspec.field(name="dataArray")
     count: Any = msgspec.field(name="dataArray@iot.count", default=None)
+    stream: Any = msgspec.field(name="Datastream", default=None)
+    multi: Any = msgspec.field(name="MultiDatastream", default=None)
+
+
+@dataclass(slots=True)
+class Column:
+    """Readings of one datastream that a group says: all arrays of equal length, one for each row of the group."""
+
+    stream: Datastream
+    time_ms: np.ndarray
+    value: np.ndarray
+    good: np.ndarray
+    remarks: dict[int, Remark]
 
 
 _decoder = msgspec.json.Decoder(list[Group])
@@ -45,31 +59,74 @@ def create(writer: Writer, data: bytes) -> list[str]:
     total = sum(len(group.rows) for group in groups)
     if total > MOST:
         raise BadQuery(f"{total} observations: one request takes {MOST} at most")
-    streams = _streams(writer, groups)
+    targets = _targets(writer, groups)
     now = _now()
-    site, datastream = np.zeros(total, np.int64), np.full(total, -1, np.int32)
-    time_ms, value, good = np.zeros(total, np.int64), np.full(total, np.nan), np.zeros(total, bool)
-    remarks: dict[int, Remark] = {}
-    start = 0
-    for group, stream in zip(groups, streams, strict=True):
-        part = slice(start, start + len(group.rows))
-        site[part], datastream[part] = stream.site_id, stream.pk
-        at, values, fits, said = _columns(writer, group, stream, now)
-        time_ms[part], value[part], good[part] = at, values, fits
-        remarks |= {start + row: remark for row, remark in said.items()}
-        start += len(group.rows)
-    reason = np.zeros(total, np.uint8)
+    columns: list[Column] = []
+    of_group: list[list[Column]] = []
+    for group, target in zip(groups, targets, strict=True):
+        of_group.append(_columns_of(writer, group, target, now))
+        columns += of_group[-1]
+    kept = _posted(writer, columns, now)
+    keep_remarks([remark for column, yes in zip(columns, kept, strict=True)
+                  for row, remark in column.remarks.items() if yes[row]])  # fmt: skip
+    root, out, at = f"{writer.reader.root}/Observations('", [], 0
+    for group, target, mine in zip(groups, targets, of_group, strict=True):
+        yes = np.ones(len(group.rows), bool)
+        for one in kept[at : at + len(mine)]:
+            yes &= one
+        at += len(mine)
+        head = f"{root}m{target.pk}" if isinstance(target, MultiDatastream) else f"{root}{target.pk}"
+        times_ms = mine[0].time_ms.tolist()
+        out += [f"{head}:{t}')" if good else ERROR for t, good in zip(times_ms, yes.tolist(), strict=True)]
+    return out
+
+
+def _posted(writer: Writer, columns: Sequence[Column], now: int) -> list[np.ndarray]:
+    """Which readings of each column are durable now."""
+    if not columns:
+        return []
+    good = np.concatenate([column.good for column in columns])
+    kept = good.copy()
     if good.any():
-        reason[good] = posting.post(
-            writer.source, now, site[good], datastream[good], time_ms[good], value[good]
+        lengths = [len(column.good) for column in columns]
+        site = np.repeat(np.array([column.stream.site_id for column in columns], np.int64), lengths)
+        stream = np.repeat(np.array([column.stream.pk for column in columns], np.int32), lengths)
+        time_ms = np.concatenate([column.time_ms for column in columns])
+        value = np.concatenate([column.value for column in columns])
+        kept[good] = (
+            posting.post(writer.source, now, site[good], stream[good], time_ms[good], value[good]) == 0
         )
-    kept = good & (reason == 0)
-    keep_remarks([remark for row, remark in remarks.items() if kept[row]])
-    root = f"{writer.reader.root}/Observations('"
-    return [
-        f"{root}{d}:{t}')" if yes else ERROR
-        for d, t, yes in zip(datastream.tolist(), time_ms.tolist(), kept.tolist(), strict=True)
-    ]
+    return np.split(kept, np.cumsum([len(column.good) for column in columns])[:-1])
+
+
+def _columns_of(writer: Writer, group: Group, target: Datastream | MultiDatastream, now: int) -> list[Column]:
+    """A column for a Datastream, or one for each of a MultiDatastream: a row that does not fit is good in none."""
+    if isinstance(target, Datastream):
+        return [Column(target, *_columns(writer, group, target, now))]
+    members = [one.datastream for one in target.members.select_related("datastream", "datastream__thing")]
+    place, width, n = group.components.index("result"), len(members), len(group.rows)
+    fits = np.array([
+        len(row) == len(group.components) and isinstance(row[place], list) and len(row[place]) == width
+        for row in group.rows
+    ], bool)  # fmt: skip
+    none = [None] * width
+    out = []
+    for i, member in enumerate(members):
+        rows = [
+            [*row[:place], row[place][i], *row[place + 1 :]]
+            if yes
+            else [*row[:place], none, *row[place + 1 :]]
+            for row, yes in zip(group.rows, fits.tolist(), strict=True)
+        ]
+        alone = Group(components=group.components, rows=rows)
+        at, values, good, said = _columns(writer, alone, member, now)
+        out.append(Column(member, at, values, good & fits, said))
+    whole = np.ones(n, bool)
+    for column in out:
+        whole &= column.good
+    for column in out:
+        column.good &= whole
+    return out
 
 
 def read(data: bytes) -> list[Group]:
@@ -91,18 +148,20 @@ def plain(group: Group, now: int) -> tuple[np.ndarray, np.ndarray] | None:
     return None if at is None or values is None else (at, values)
 
 
-def _streams(writer: Writer, groups: Sequence[Group]) -> list[Datastream]:
-    """The Datastream of each group, once it is sure that all may be posted to."""
-    keys = []
+def _targets(writer: Writer, groups: Sequence[Group]) -> list[Datastream | MultiDatastream]:
+    """The Datastream or MultiDatastream of each group, once it is sure that all may be posted to."""
+    keys: list[tuple[str, int]] = []
     for group in groups:
-        key = group.stream.get("@iot.id", group.stream.get("id")) if isinstance(group.stream, dict) else None
+        name, said = ("Datastream", group.stream) if group.multi is None else (HEAD, group.multi)
+        key = said.get("@iot.id", said.get("id")) if isinstance(said, dict) else None
         if (
             not isinstance(key, int | str)
             or isinstance(key, bool)
             or not str(key).isdigit()
             or int(key) >= 1 << 31
+            or (group.stream is not None and group.multi is not None)
         ):
-            raise BadQuery('each DataArray names its Datastream, {"@iot.id": 7}')
+            raise BadQuery('each DataArray names its Datastream, {"@iot.id": 7}, or its MultiDatastream')
         unknown = set(group.components) - COMPONENTS
         if unknown or len(set(group.components)) != len(group.components) or "result" not in group.components:
             raise BadQuery(
@@ -111,16 +170,17 @@ def _streams(writer: Writer, groups: Sequence[Group]) -> list[Datastream]:
             )
         if group.count is not None and group.count != len(group.rows):
             raise BadQuery(
-                f"Datastream {key}: dataArray@iot.count is {group.count}, there are {len(group.rows)} rows"
+                f"{name} {key}: dataArray@iot.count is {group.count}, there are {len(group.rows)} rows"
             )
-        keys.append(int(key))
-    found = {
-        row.pk: row
-        for row in visible("Datastream", writer.viewer).filter(pk__in=set(keys)).select_related("site")
-    }
-    for key in keys:
-        if key not in found:
-            raise BadQuery(f"there is no Datastream with @iot.id {key}")
+        keys.append((name, int(key)))
+    found: dict[tuple[str, int], Any] = {}
+    for name in {name for name, _ in keys}:
+        wanted = {key for of, key in keys if of == name}
+        rows = visible(name, writer.viewer).filter(pk__in=wanted).select_related("site")
+        found |= {(name, row.pk): row for row in rows}
+    for name, key in keys:
+        if (name, key) not in found:
+            raise BadQuery(f"there is no {name} with @iot.id {key}")
     for row in found.values():
         writer.may_post(row)
     return [found[key] for key in keys]

@@ -18,6 +18,7 @@ CLASSES = tuple(
         *(f"request-data/{name}" for name in _REQUEST),
         *(f"create-update-delete/{name}" for name in _WRITE),
         "batch-request/batch-request",
+        *(f"multi-datastream/{name}" for name in ("properties", "relations", "constraints")),
         "data-array/data-array",
         "create-observations-via-mqtt/observations-creation",
     )

@@ -26,7 +26,13 @@ RELATIONS = {
     "st_crosses": shapely.crosses, "st_intersects": shapely.intersects, "st_contains": shapely.contains,
 }  # fmt: skip
 MIRRORED = {"st_within": "st_contains", "st_contains": "st_within"}
-GEOMETRY_COLUMN = {"Location": "location", "FeatureOfInterest": "feature", "Datastream": "observed_area"}
+GEOMETRY_COLUMN = {
+    "Location": "location",
+    "FeatureOfInterest": "feature",
+    "Datastream": "observed_area",
+    "MultiDatastream": "observed_area",
+}
+AREAS = ("Datastream", "MultiDatastream")  # observed areas have no bounds beside them
 
 
 def of_wkt(text: str) -> Any:
@@ -95,7 +101,7 @@ def measured(entity: str, rows: QuerySet[Any], shape: Any, compare: str, than: f
 
 
 def _near(entity: str, rows: QuerySet[Any], shape: Any, margin: float) -> QuerySet[Any]:
-    if entity == "Datastream":  # observed areas have no bounds beside them
+    if entity in AREAS:
         return rows
     west, south, east, north = shape.bounds
     return rows.filter(
@@ -111,9 +117,7 @@ def _near(entity: str, rows: QuerySet[Any], shape: Any, margin: float) -> QueryS
 def _read(entity: str, rows: QuerySet[Any]) -> tuple[list[int], np.ndarray]:
     column = GEOMETRY_COLUMN[entity]
     there = (
-        rows.filter(west__isnull=False)
-        if entity != "Datastream"
-        else rows.filter(observed_area__isnull=False)
+        rows.filter(west__isnull=False) if entity not in AREAS else rows.filter(observed_area__isnull=False)
     )
     found = list(there.order_by("pk").values_list("pk", column)[: CANDIDATES + 1])
     if len(found) > CANDIDATES:

@@ -17,6 +17,7 @@ from fengsui.sense.devices.models import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
     ObservedProperty,
     Sensor,
     Thing,
@@ -24,6 +25,7 @@ from fengsui.sense.devices.models import (
 from fengsui.show.sta.odata.errors import BadQuery
 
 OBSERVATION_TYPE = "http://www.opengis.net/def/observationType/OGC-OM/2.0/"
+COMPLEX = OBSERVATION_TYPE + "OM_ComplexObservation"
 UNIT = "urn:fengsui:unit:"
 Ref = Callable[[str], Any]  # a name of the model → an expression: F, or OuterRef inside a subquery
 
@@ -45,6 +47,7 @@ class Nav:
     many: bool
     path: str
     back: str
+    order: str = ""  # from the target: the place in a relation that has an order of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,19 @@ class TextAt(JsonAt):
     output_field = TextField()
 
 
+class _OfMembers(Func):
+    """A json list of something of the datastreams of a MultiDatastream, in their order."""
+
+    output_field = JSONField()
+
+    def __init__(self, of: Any, what: str) -> None:
+        template = (
+            f"(SELECT jsonb_agg({what} ORDER BY m.position) FROM devices_multidatastreammember m "
+            "JOIN devices_datastream d ON d.id = m.datastream_id WHERE m.multi_datastream_id = %(expressions)s)"
+        )
+        super().__init__(of, template=template)
+
+
 def names(parts: tuple[str, ...]) -> Value:
     """A path for JsonAt."""
     return Value(list(parts), output_field=ArrayField(TextField()))
@@ -98,6 +114,10 @@ _ID = _column("id", "pk")
 _NAMED = {"name": _column("string", "name"), "description": _column("string", "description")}
 _PROPERTIES = {"properties": _column("json", "properties")}
 _ENCODING = {"encodingType": _column("string", "encoding_type")}
+_UNIT_SQL = f"""coalesce(d.unit_as_said, jsonb_build_object('name', nullif(d.unit, ''), 'symbol', nullif(d.unit, ''),
+    'definition', '{UNIT}' || nullif(d.unit, '')))"""
+_MEMBERS = "memberships__multi_datastream"
+_PLACE = "memberships__position"
 _UNIT = {
     "name": _unit("name", lambda ref: NullIf(ref("unit"), Value(""))),
     "symbol": _unit("symbol", lambda ref: NullIf(ref("unit"), Value(""))),
@@ -113,6 +133,7 @@ ENTITIES = {
                 "Locations": Nav("Location", True, "locations", "things"),
                 "HistoricalLocations": Nav("HistoricalLocation", True, "historical_locations", "thing"),
                 "Datastreams": Nav("Datastream", True, "datastreams", "thing"),
+                "MultiDatastreams": Nav("MultiDatastream", True, "multi_datastreams", "thing"),
             },
             ("name", "description"),
         ),
@@ -152,9 +173,36 @@ ENTITIES = {
             ("name", "description", "observationType", "unitOfMeasurement"),
         ),
         Entity(
+            "MultiDatastream", "MultiDatastreams", MultiDatastream,
+            {
+                "@iot.id": _ID, **_NAMED,
+                "observationType": Prop("string", lambda _ref: Value(COMPLEX, output_field=CharField())),
+                "multiObservationDataTypes": Prop(
+                    "json", lambda ref: _OfMembers(ref("pk"), f"to_jsonb('{OBSERVATION_TYPE}' || d.observation_type)")
+                ),
+                "unitOfMeasurements": Prop("json", lambda ref: _OfMembers(ref("pk"), _UNIT_SQL)),
+                "observedArea": _column("geometry", "observed_area"),
+                "phenomenonTime": Prop("span"), "resultTime": Prop("span"), **_PROPERTIES,
+            },
+            {
+                "Thing": Nav("Thing", False, "thing", "multi_datastreams"),
+                "Sensor": Nav("Sensor", False, "sensor", "multi_datastreams"),
+                "ObservedProperties": Nav(
+                    "ObservedProperty", True, "members__datastream__observed_property", f"datastream__{_MEMBERS}",
+                    f"datastream__{_PLACE}",
+                ),
+                "Datastreams": Nav("Datastream", True, "members__datastream", _MEMBERS, _PLACE),
+                "Observations": Nav("Observation", True, "", "MultiDatastream"),
+            },
+            ("name", "description", "multiObservationDataTypes", "unitOfMeasurements"),
+        ),
+        Entity(
             "Sensor", "Sensors", Sensor,
             {"@iot.id": _ID, **_NAMED, **_ENCODING, "metadata": _column("string", "metadata"), **_PROPERTIES},
-            {"Datastreams": Nav("Datastream", True, "datastream", "sensor")},
+            {
+                "Datastreams": Nav("Datastream", True, "datastream", "sensor"),
+                "MultiDatastreams": Nav("MultiDatastream", True, "multi_datastreams", "sensor"),
+            },
             ("name", "description", "encodingType", "metadata"),
         ),
         Entity(
@@ -163,7 +211,12 @@ ENTITIES = {
                 "@iot.id": _ID, "name": _NAMED["name"], "definition": _column("string", "definition"),
                 "description": _NAMED["description"], **_PROPERTIES,
             },
-            {"Datastreams": Nav("Datastream", True, "datastream", "observed_property")},
+            {
+                "Datastreams": Nav("Datastream", True, "datastream", "observed_property"),
+                "MultiDatastreams": Nav(
+                    "MultiDatastream", True, f"datastream__{_MEMBERS}", "members__datastream__observed_property"
+                ),
+            },
             ("name", "definition", "description"),
         ),
         Entity(
@@ -175,6 +228,7 @@ ENTITIES = {
             },
             {
                 "Datastream": Nav("Datastream", False, "datastream", "Observations"),
+                "MultiDatastream": Nav("MultiDatastream", False, "multi_datastream", "Observations"),
                 "FeatureOfInterest": Nav("FeatureOfInterest", False, "feature", "Observations"),
             },
             ("result",),

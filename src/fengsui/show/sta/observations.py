@@ -39,7 +39,7 @@ from fengsui.stores.history.recent import NOT_ASKED, SUBJECT, Recent, question
 from fengsui.stores.history.rows import MS
 from fengsui.stores.history.search import Asked
 
-KEY = re.compile(r"(\d{1,9}):(-?\d{1,15})")
+KEY = re.compile(r"(m?)(\d{1,9}):(-?\d{1,15})")
 REMARKS_MOST = 10_000
 ASKED_MOST = 100_000  # datastreams of which the pipeline is asked for the newest readings
 SETTLE_S = 5.0  # how long a reader waits for the pipeline to take what this process has just written
@@ -62,12 +62,15 @@ class Observed:
         return f"{self.datastream}:{self.time_ms}"
 
 
-def key_of(text: Any) -> tuple[int, int]:
-    """Datastream and time of an observation's id.  Raises BadQuery."""
+def key_of(text: Any) -> tuple[bool, int, int]:
+    """Whether an observation's id is one of a MultiDatastream (m7:…), the datastream, the time.  Raises BadQuery."""
     found = KEY.fullmatch(str(text))
-    if found is None or int(found[1]) >= 1 << 31:
-        raise BadQuery(f"the id of an Observation is <datastream>:<ms since 1970>, not {str(text)[:60]}")
-    return int(found[1]), int(found[2])
+    if found is None or int(found[2]) >= 1 << 31:
+        raise BadQuery(
+            "the id of an Observation is <datastream>:<ms since 1970>, or m<MultiDatastream>:<ms>, not "
+            f"{str(text)[:60]}"
+        )
+    return bool(found[1]), int(found[2]), int(found[3])
 
 
 def wrote(sites: Sequence[int]) -> None:
@@ -103,17 +106,10 @@ class Scope:
         for term in terms(node):
             heads = {path.parts[0] for path in paths(term)}
             if heads == {"Datastream"}:
-                inner = _without(term, "Datastream")
+                inner = without(term, "Datastream")
                 streams = streams.filter(filters.condition(ENTITIES["Datastream"], inner, self.viewer))
             elif heads == {"FeatureOfInterest"}:
-                inner = _without(term, "FeatureOfInterest")
-                rows = visible("FeatureOfInterest", self.viewer).filter(
-                    filters.condition(ENTITIES["FeatureOfInterest"], inner, self.viewer)
-                )
-                found = list(rows.values_list("pk", flat=True)[: REMARKS_MOST + 1])
-                if len(found) > REMARKS_MOST:
-                    raise NotAnswered("more FeaturesOfInterest fit than can be looked up: ask for fewer")
-                features = found if features is None else [pk for pk in found if pk in set(features)]
+                features = self.features_of(term, features)
             elif heads & {"Datastream", "FeatureOfInterest"}:
                 raise NotAnswered(
                     f"one comparison, or one or, speaks of observations and of their entities: {text_of(term)[:80]}; "
@@ -125,6 +121,17 @@ class Scope:
         narrowed.now = self.now
         return narrowed, own, features
 
+    def features_of(self, term: Node, known: list[int] | None) -> list[int]:
+        """The features of which a condition holds, among the ``known`` ones.  Raises BadQuery, NotAnswered."""
+        inner = without(term, "FeatureOfInterest")
+        rows = visible("FeatureOfInterest", self.viewer).filter(
+            filters.condition(ENTITIES["FeatureOfInterest"], inner, self.viewer)
+        )
+        found = list(rows.values_list("pk", flat=True)[: REMARKS_MOST + 1])
+        if len(found) > REMARKS_MOST:
+            raise NotAnswered("more FeaturesOfInterest fit than can be looked up: ask for fewer")
+        return found if known is None else [pk for pk in found if pk in set(known)]
+
     def asked(self, node: Node | None, order: tuple[tuple[Node, bool], ...]) -> Asked:
         """The question to the history.  Raises BadQuery, NotAnswered."""
         scope, own, features = self.narrowed(node)
@@ -132,35 +139,19 @@ class Scope:
         sql = Sql(self.now, {})
         conditions = []
         for term in own:
-            self._said_beside(term)
+            self.said_beside(term)
             a, b = bounds(term, self.now)
             low, high = max(low, a), min(high, b)
             conditions.append(sql.holds(term))
-        by: list[tuple[str, bool]] = []
-        falls = False
-        for i, (of, down) in enumerate(order):
-            if isinstance(of, Path) and of.parts in (
-                ("phenomenonTime",),
-                ("resultTime",),
-                ("@iot.id",),
-                ("id",),
-            ):
-                falls = down
-                if of.parts[0] in ("@iot.id", "id"):
-                    by.append(("datastream", down))
-                break  # nothing is equal behind it but other datastreams
-            if any(path.parts[0] in ("Datastream", "FeatureOfInterest") for path in paths(of)):
-                raise NotAnswered(f"observations are not sorted by {text_of(of)[:60]}")
-            by.append((sql.of(of)[0], down))
-            falls = falls if i else False
+        by, falls = ordered_by(order, sql, "datastream")
         ids = np.array(sorted(scope.streams.order_by().values_list("pk", flat=True)), np.int32)
-        asked = Asked(ids, low, max(low, high), " AND ".join(conditions), sql.given, tuple(by), falls)
+        asked = Asked(ids, low, max(low, high), " AND ".join(conditions), sql.given, by, falls)
         wanted = [self.feature.pk] if self.feature is not None else None
         if features is not None:
             wanted = features if wanted is None else [pk for pk in wanted if pk in set(features)]
-        return self._of_features(_without_removed(asked), wanted)
+        return self.of_features(without_removed(asked), wanted)
 
-    def _said_beside(self, term: Node) -> None:
+    def said_beside(self, term: Node) -> None:
         """resultTime is phenomenonTime unless somebody said otherwise; then it cannot be filtered by."""
         if any(path.parts == ("resultTime",) for path in paths(term)):
             said = Remark.objects.filter(datastream__in=self.streams, result_time_ms__isnull=False)
@@ -170,7 +161,7 @@ class Scope:
                     "filter by phenomenonTime"
                 )
 
-    def _of_features(self, asked: Asked, features: list[int] | None) -> Asked:
+    def of_features(self, asked: Asked, features: list[int] | None) -> Asked:
         """Only the observations of these features: where the things were, and what remarks say."""
         if features is None:
             return asked
@@ -228,21 +219,7 @@ class Scope:
         self, node: Node | None, order: tuple[tuple[Node, bool], ...], top: int, skip: int, token: str
     ) -> tuple[list[Observed], str | None]:
         """Observations in order, and the token of the next page."""
-        asked = self.asked(node, order)
-        if token:
-            kind, _, rest = token.partition(".")
-            place = rest.split(".")
-            try:
-                if kind == "t" and not asked.order:
-                    asked = replace(asked, after=(int(place[0]), int(place[1])))
-                elif kind == "s":
-                    skip += int(rest)
-                else:
-                    raise ValueError
-            except (ValueError, IndexError):
-                raise BadQuery(
-                    "$skiptoken was not given out by this list; start from its first page"
-                ) from None
+        asked, skip = place_of(token, self.asked(node, order), skip)
         recent = self.recent(asked)
         found = observed(search.page(asked, top + 1, skip, recent)) if top else []
         if len(found) <= top or not top:
@@ -258,7 +235,7 @@ class Scope:
         """The observation of a datastream of the scope at a time."""
         if not self.streams.filter(pk=datastream).exists():
             return None
-        asked = _without_removed(Asked(np.array([datastream], np.int32), time_ms, time_ms + 1))
+        asked = without_removed(Asked(np.array([datastream], np.int32), time_ms, time_ms + 1))
         found = observed(search.page(asked, 1, 0, self.recent(asked)))
         return found[0] if found else None
 
@@ -278,6 +255,41 @@ class Scope:
         """First and last time of the observations of datastreams."""
         asked = Asked(np.array(sorted(ids), np.int32), *FOREVER)
         return search.spans(asked.ids, self.recent(asked)) if len(ids) else {}
+
+
+def ordered_by(
+    order: tuple[tuple[Node, bool], ...], sql: Sql, key: str
+) -> tuple[tuple[tuple[str, bool], ...], bool]:
+    """What observations are sorted by before their time (``key``: the column of their id), and whether time falls."""
+    by: list[tuple[str, bool]] = []
+    falls = False
+    for i, (of, down) in enumerate(order):
+        if isinstance(of, Path) and of.parts in (("phenomenonTime",), ("resultTime",), ("@iot.id",), ("id",)):
+            falls = down
+            if of.parts[0] in ("@iot.id", "id"):
+                by.append((key, down))
+            break  # nothing is equal behind it but other datastreams
+        if any(path.parts[0] in ("Datastream", "MultiDatastream", "FeatureOfInterest") for path in paths(of)):
+            raise NotAnswered(f"observations are not sorted by {text_of(of)[:60]}")
+        by.append((sql.of(of)[0], down))
+        falls = falls if i else False
+    return tuple(by), falls
+
+
+def place_of(token: str, asked: Asked, skip: int) -> tuple[Asked, int]:
+    """The question and what is skipped, going on behind a token.  Raises BadQuery."""
+    if not token:
+        return asked, skip
+    kind, _, rest = token.partition(".")
+    try:
+        if kind == "t" and not asked.order:
+            at, key = rest.split(".")
+            return replace(asked, after=(int(at), int(key))), skip
+        if kind == "s":
+            return asked, skip + int(rest)
+    except ValueError:
+        pass
+    raise BadQuery("$skiptoken was not given out by this list; start from its first page")
 
 
 def observed(table: pa.Table) -> list[Observed]:
@@ -400,7 +412,7 @@ def _recent(partition: int, ids: list[int], from_ms: int, to_ms: int) -> Recent:
         time.sleep(0.01)
 
 
-def _without_removed(asked: Asked) -> Asked:
+def without_removed(asked: Asked) -> Asked:
     """Observations that were deleted are kept, and not shown."""
     said = Remark.objects.filter(is_removed=True)
     if len(asked.ids) <= 1000:
@@ -413,15 +425,15 @@ def _without_removed(asked: Asked) -> Asked:
     return replace(asked, without=gone)
 
 
-def _without(node: Node, head: str) -> Node:
+def without(node: Node, head: str) -> Node:
     """``node`` as it is seen from the entity that ``head`` leads to."""
     match node:
         case Path(parts):
             return Path(parts[1:] if len(parts) > 1 else ("@iot.id",))
         case Call(name, args):
-            return Call(name, tuple(_without(arg, head) for arg in args))
+            return Call(name, tuple(without(arg, head) for arg in args))
         case Unary(op, of):
-            return Unary(op, _without(of, head))
+            return Unary(op, without(of, head))
         case Binary(op, left, right):
-            return Binary(op, _without(left, head), _without(right, head))
+            return Binary(op, without(left, head), without(right, head))
     return node

@@ -15,11 +15,13 @@ from urllib.parse import quote
 
 from django.db import DataError, OperationalError, connection, transaction
 from django.db.models import BooleanField, F, JSONField, Q, QuerySet, Value, Window, lookups
-from django.db.models.functions import RowNumber
+from django.db.models.functions import DenseRank, RowNumber
 
+from fengsui.sense.devices.models import Datastream
 from fengsui.show.api.errors import NotFound
-from fengsui.show.sta import filters, observations, times
-from fengsui.show.sta.model import ENTITIES, OBSERVATION_TYPE, SETS, UNIT, Entity
+from fengsui.show.sta import filters, gathered, observations, times
+from fengsui.show.sta.gathered import Gathered, MultiScope
+from fengsui.show.sta.model import COMPLEX, ENTITIES, OBSERVATION_TYPE, SETS, UNIT, Entity
 from fengsui.show.sta.observations import Observed, Scope
 from fengsui.show.sta.odata.address import Segment, quoted
 from fengsui.show.sta.odata.errors import BadQuery, NotAnswered
@@ -50,8 +52,9 @@ class Found:
     entity: Entity
     rows: QuerySet[Any] | None = None
     row: Any = None
-    scope: Scope | None = None
-    one: Observed | None = None
+    scope: Scope | MultiScope | None = None
+    one: Observed | Gathered | None = None
+    multis: MultiScope | None = None  # with a Scope of all observations: those of MultiDatastreams
 
     @property
     def is_list(self) -> bool:
@@ -82,7 +85,8 @@ class Reader:
 
     def _all(self, entity: Entity) -> Found:
         if entity.model is None:
-            return Found(entity, scope=Scope(self.viewer, visible("Datastream", self.viewer)))
+            scope = Scope(self.viewer, visible("Datastream", self.viewer))
+            return Found(entity, scope=scope, multis=gathered.visible_multis(self.viewer))
         return Found(entity, rows=visible(entity.name, self.viewer))
 
     def _keyed(self, found: Found, segment: Segment) -> Found:
@@ -92,7 +96,9 @@ class Reader:
         if not found.is_list:
             raise BadQuery(f"{segment.name} is one entity and takes no key")
         if found.scope is not None:
-            one = found.scope.one(*observations.key_of(key))
+            is_multi, pk, at = observations.key_of(key)
+            scope = found.multis if is_multi and found.multis is not None else found.scope
+            one = scope.one(pk, at) if isinstance(scope, MultiScope) == is_multi else None
             if one is None:
                 raise NotFound
             return Found(found.entity, scope=found.scope, one=one)
@@ -110,22 +116,27 @@ class Reader:
         if found.one is not None:
             return self._of_observation(found.one, target)
         if target.model is None:
-            streams = visible("Datastream", self.viewer)
-            if found.entity.name == "Datastream":
-                return Found(target, scope=Scope(self.viewer, streams.filter(pk=found.row.pk)))
-            return Found(target, scope=Scope(self.viewer, streams, found.row))
+            return Found(target, scope=self._scope_of(found.entity, found.row))
         rows = visible(nav.target, self.viewer)
+        if nav.many and nav.order:
+            placed = rows.annotate(sta_of=F(f"{nav.back}__pk"), sta_position=F(nav.order))
+            return Found(target, rows=placed.filter(sta_of=found.row.pk))
         if nav.many:
-            return Found(target, rows=rows.filter(**{nav.back: found.row.pk}))
+            related = rows.filter(**{nav.back: found.row.pk})
+            return Found(target, rows=related.distinct() if "__" in nav.back else related)
         row = rows.filter(pk=getattr(found.row, f"{nav.path}_id")).first()
         if row is None:
             raise NotFound
         return Found(target, row=row)
 
-    def _of_observation(self, one: Observed, target: Entity) -> Found:
-        key = one.datastream
+    def _of_observation(self, one: Observed | Gathered, target: Entity) -> Found:
         if target.name == "FeatureOfInterest":
-            key = observations.features([one]).get(one.key, 0)
+            parts = one.there[:1] if isinstance(one, Gathered) else [one]
+            key = next(iter(observations.features(parts).values()), 0)
+        elif isinstance(one, Gathered) != (target.name == gathered.HEAD):
+            raise NotFound
+        else:
+            key = one.multi if isinstance(one, Gathered) else one.datastream
         row = visible(target.name, self.viewer).filter(pk=key).first()
         if row is None:
             raise NotFound
@@ -198,9 +209,12 @@ class Reader:
         out: dict[str, Any] = {}
         if found.scope is not None:
             top = _top(options, OBSERVATIONS_MOST)
+            scope = found.scope
+            if found.multis is not None and gathered.speaks_of(options.filter):
+                scope = found.multis
             if options.count:
-                out["@iot.count"] = found.scope.count(options.filter)
-            seen, token = found.scope.page(options.filter, options.order, top, _skip(options), options.token)
+                out["@iot.count"] = scope.count(options.filter)
+            seen, token = scope.page(options.filter, options.order, top, _skip(options), options.token)
             items = self.observations_shaped(seen, options)
         else:
             assert found.rows is not None
@@ -229,7 +243,7 @@ class Reader:
             groups.setdefault(stream, []).append([item.get(_full(name)) for name in names])
         page["value"] = [
             {
-                "Datastream@iot.navigationLink": f"{self.root}/Datastreams({stream})",
+                **self._stream_link(stream),
                 "components": [name.removeprefix("@iot.") for name in names],
                 "dataArray@iot.count": len(rows),
                 "dataArray": rows,
@@ -237,6 +251,11 @@ class Reader:
             for stream, rows in groups.items()
         ]
         return page
+
+    def _stream_link(self, stream: str) -> dict[str, str]:
+        if stream.startswith("m"):
+            return {"MultiDatastream@iot.navigationLink": f"{self.root}/MultiDatastreams({stream[1:]})"}
+        return {"Datastream@iot.navigationLink": f"{self.root}/Datastreams({stream})"}
 
     # ---- rows
 
@@ -263,7 +282,11 @@ class Reader:
         self, entity: Entity, rows: QuerySet[Any], options: Options
     ) -> tuple[QuerySet[Any], list[tuple[str, bool]]]:
         """Rows with the columns they are sorted by, nulls last, the key behind them."""
-        order = []
+        order = (
+            [("sta_position", False)]
+            if not options.order and "sta_position" in rows.query.annotations
+            else []
+        )
         for i, (node, falls) in enumerate(options.order):
             if isinstance(node, Path) and node.parts in (("@iot.id",), ("id",)):
                 rows = rows.annotate(**{f"sta_{i}": F("pk")})
@@ -287,6 +310,8 @@ class Reader:
         if entity.name == "Datastream" and {"phenomenonTime", "resultTime"} & set(names):
             ids = [row.pk for row in rows]
             spans = Scope(self.viewer, visible("Datastream", self.viewer)).spans(ids)
+        if entity.name == gathered.HEAD:
+            spans = self._with_members(rows, names)
         out = []
         for row in rows:
             said: dict[str, Any] = {}
@@ -299,22 +324,41 @@ class Reader:
             self._expand(entity, rows, out, expansion)
         return out
 
-    def observations_shaped(self, found: list[Observed], options: Options) -> list[dict[str, Any]]:
+    def _with_members(self, rows: list[Any], names: list[str]) -> dict[int, tuple[int, int]]:
+        """Each MultiDatastream with its datastreams at hand; their spans, where they are shown."""
+        groups = gathered.members_of([row.pk for row in rows])
+        streams = Datastream.objects.in_bulk({one for members in groups.values() for one in members})
+        for row in rows:
+            row.sta_members = [streams[one] for one in groups.get(row.pk, ())]
+        if not {"phenomenonTime", "resultTime"} & set(names):
+            return {}
+        return gathered.visible_multis(self.viewer).spans(groups)
+
+    def observations_shaped(
+        self, found: Sequence[Observed | Gathered], options: Options
+    ) -> list[dict[str, Any]]:
         """Observations as JSON with what is expanded."""
         entity = ENTITIES["Observation"]
         names = self._selected(entity, options)
         kinds = {}
         if "result" in names:
-            streams = visible("Datastream", self.viewer).filter(pk__in={one.datastream for one in found})
-            kinds = dict(streams.values_list("pk", "observation_type"))
+            keys = {
+                part.datastream for one in found
+                for part in (one.there if isinstance(one, Gathered) else [one])
+            }  # fmt: skip
+            kinds = dict(Datastream.objects.filter(pk__in=keys).values_list("pk", "observation_type"))
         out = []
         for one in found:
             said: dict[str, Any] = {}
             for name in names:
-                value = _OBSERVED[name](one, kinds.get(one.datastream, ""))
+                if isinstance(one, Gathered) and name in _GATHERED:
+                    value = _GATHERED[name](one, kinds)
+                else:
+                    value = _OBSERVED[name](one, kinds.get(getattr(one, "datastream", 0), ""))
                 if value is not None or name not in _OPTIONAL:
                     said[name] = value
-            out.append(self._linked(entity, one.key, said, options))
+            other = "Datastream" if isinstance(one, Gathered) else gathered.HEAD
+            out.append(self._linked(entity, one.key, said, options, other))
         for expansion in options.expand:
             self._expand_observed(found, out, expansion)
         return out
@@ -327,7 +371,7 @@ class Reader:
         ]
 
     def _linked(
-        self, entity: Entity, key: int | str, said: dict[str, Any], options: Options
+        self, entity: Entity, key: int | str, said: dict[str, Any], options: Options, other: str = ""
     ) -> dict[str, Any]:
         """``said`` with the control information: id, address, addresses of what is related."""
         here = f"{self.root}/{entity.plural}({quoted(key)})"
@@ -340,7 +384,7 @@ class Reader:
         out |= said
         expanded = {expansion.path[0] for expansion in options.expand}
         for name in entity.navs:
-            if (not wanted and name not in expanded) or name in wanted:
+            if name != other and (not wanted and name not in expanded or name in wanted):
                 out[f"{name}@iot.navigationLink"] = f"{here}/{name}"
         return out
 
@@ -393,18 +437,27 @@ class Reader:
         target = ENTITIES[nav.target]
         top, skip = _top(options, TOP_MOST), _skip(options)
         related = visible(nav.target, self.viewer).annotate(sta_of=F(f"{nav.back}__pk"))
+        if nav.order:
+            related = related.annotate(sta_position=F(nav.order))
         related = self.filtered(target, related.filter(sta_of__in=[row.pk for row in rows]), options)
         counts: dict[int, int] = {}
         if options.count:
             from django.db.models import Count
 
             counts = dict(
-                related.order_by().values("sta_of").annotate(n=Count("pk")).values_list("sta_of", "n")
+                related.order_by()
+                .values("sta_of")
+                .annotate(n=Count("pk", distinct=not nav.order))
+                .values_list("sta_of", "n")
             )
         related, order = self.ordered(target, related, options)
         by = list(related.query.order_by)
         ranked = related.order_by().annotate(
-            sta_row=Window(RowNumber(), partition_by=[F("sta_of")], order_by=[*by[:-1], F("pk").asc()])
+            sta_row=Window(
+                RowNumber() if nav.order else DenseRank(),
+                partition_by=[F("sta_of")],
+                order_by=[*by[:-1], F("pk").asc()],
+            )
         )
         found = list(
             ranked.filter(sta_row__gt=skip, sta_row__lte=skip + top + 1).order_by("sta_of", "sta_row")[
@@ -413,8 +466,9 @@ class Reader:
         )
         self._spend(len(found))
         groups: dict[int, list[Any]] = {row.pk: [] for row in rows}
-        for one in found:
-            groups[one.sta_of].append(one)
+        for one in found:  # a row that is related in two ways has one rank, and is there once
+            if nav.order or not groups[one.sta_of] or groups[one.sta_of][-1].pk != one.pk:
+                groups[one.sta_of].append(one)
         shown = [one for group in groups.values() for one in group[:top]]
         shaped = iter(self.rows_shaped(target, shown, options))
         for item, row in zip(out, rows, strict=True):
@@ -432,17 +486,16 @@ class Reader:
     ) -> None:
         top = _top(options, OBSERVATIONS_MOST)
         self._spend(min(top, 100) * len(rows))  # before they are read
-        streams = visible("Datastream", self.viewer)
-        at_once = entity.name == "Datastream" and not options.skip
-        groups: dict[int, tuple[list[Observed], str | None]] = {}
+        at_once = entity.name in ("Datastream", gathered.HEAD) and not options.skip
+        groups: dict[int, tuple[Sequence[Observed | Gathered], str | None]] = {}
         if at_once:
-            each = Scope(self.viewer, streams.filter(pk__in=[row.pk for row in rows])).each(
-                options.filter, options.order, top + 1
-            )
+            kind = MultiScope if entity.name == gathered.HEAD else Scope
+            shown = visible(entity.name, self.viewer).filter(pk__in=[row.pk for row in rows])
+            each: dict[int, Any] = kind(self.viewer, shown).each(options.filter, options.order, top + 1)
             for row in rows:
                 group = each.get(row.pk, [])
                 last = group[top - 1] if len(group) > top and top else None
-                groups[row.pk] = group[:top], f"t.{last.time_ms}.{last.datastream}" if last else None
+                groups[row.pk] = group[:top], f"t.{last.time_ms}.{row.pk}" if last else None
         else:
             if len(rows) > 50:
                 raise NotAnswered("Observations of more than 50 entities at once: lower $top")
@@ -458,7 +511,9 @@ class Reader:
             if token is not None:
                 item[f"{name}@iot.nextLink"] = self._further(entity, row.pk, name, options, token)
 
-    def _scope_of(self, entity: Entity, row: Any) -> Scope:
+    def _scope_of(self, entity: Entity, row: Any) -> Scope | MultiScope:
+        if entity.name == gathered.HEAD:
+            return MultiScope(self.viewer, visible(gathered.HEAD, self.viewer).filter(pk=row.pk))
         streams = visible("Datastream", self.viewer)
         if entity.name == "Datastream":
             return Scope(self.viewer, streams.filter(pk=row.pk))
@@ -469,18 +524,23 @@ class Reader:
         return f"{self.root}/{entity.plural}({quoted(key)})/{name}?{query}"
 
     def _expand_observed(
-        self, found: list[Observed], out: list[dict[str, Any]], expansion: Expansion
+        self, found: Sequence[Observed | Gathered], out: list[dict[str, Any]], expansion: Expansion
     ) -> None:
         name, options = expansion.path[0], expansion.options
         target = ENTITIES[ENTITIES["Observation"].nav(name).target]
+        keys: list[int | None]
         if name == "Datastream":
-            keys: list[int | None] = [one.datastream for one in found]
+            keys = [one.datastream if isinstance(one, Observed) else None for one in found]
+        elif name == gathered.HEAD:
+            keys = [one.multi if isinstance(one, Gathered) else None for one in found]
         else:
-            known = observations.features(found)
-            keys = [known.get(one.key) for one in found]
+            parts = [one.there[0] if isinstance(one, Gathered) else one for one in found]
+            known = observations.features(parts)
+            keys = [known.get(one.key) for one in parts]
         shaped = self._by_key(target, {key for key in keys if key is not None}, options)
         for item, key in zip(out, keys, strict=True):
-            item[name] = shaped.get(key) if key is not None else None
+            if key is not None or name == "FeatureOfInterest":
+                item[name] = shaped.get(key) if key is not None else None
 
 
 # ---- properties -----------------------------------------------------------------------------------------------
@@ -525,6 +585,17 @@ _VALUES: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
         "phenomenonTime": _span,
         "resultTime": _span,
     },
+    "MultiDatastream": _PLAIN
+    | {
+        "observationType": lambda row, _: COMPLEX,
+        "multiObservationDataTypes": lambda row, _: [
+            OBSERVATION_TYPE + one.observation_type for one in row.sta_members
+        ],
+        "unitOfMeasurements": lambda row, _: [unit_of(one) for one in row.sta_members],
+        "observedArea": lambda row, _: _area(row),
+        "phenomenonTime": _span,
+        "resultTime": _span,
+    },
     "Sensor": _PLAIN | {"metadata": lambda row, _: row.metadata if row.document is None else row.document},
     "ObservedProperty": _PLAIN
     | {"definition": lambda row, _: row.definition or f"urn:fengsui:property:{row.code}"},
@@ -532,31 +603,37 @@ _VALUES: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _phenomenon_time(one: Observed, _: str) -> str:
+def _phenomenon_time(one: Any, _: str) -> str:
     if one.remark is not None and one.remark.until_ms is not None:
         return times.interval(one.time_ms, one.remark.until_ms)
     return times.text(one.time_ms)
 
 
-def _result_time(one: Observed, _: str) -> str:
+def _result_time(one: Any, _: str) -> str:
     said = one.remark.result_time_ms if one.remark is not None else None
     return times.text(one.time_ms if said is None else said)
 
 
-def _valid_time(one: Observed, _: str) -> str | None:
+def _valid_time(one: Any, _: str) -> str | None:
     remark = one.remark
     if remark is None or remark.valid_from_ms is None or remark.valid_until_ms is None:
         return None
     return times.interval(remark.valid_from_ms, remark.valid_until_ms)
 
 
-_OBSERVED: dict[str, Callable[[Observed, str], Any]] = {
+_OBSERVED: dict[str, Callable[[Any, str], Any]] = {
     "phenomenonTime": _phenomenon_time,
     "resultTime": _result_time,
     "result": observations.result,
     "resultQuality": lambda one, _: observations.quality(one),
     "validTime": _valid_time,
     "parameters": lambda one, _: one.remark.parameters if one.remark is not None else None,
+}
+
+
+_GATHERED: dict[str, Callable[[Gathered, dict[int, str]], Any]] = {
+    "result": gathered.result,
+    "resultQuality": lambda one, _: gathered.quality(one),
 }
 
 

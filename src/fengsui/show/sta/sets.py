@@ -12,6 +12,7 @@ from fengsui.sense.devices.models import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
     ObservedProperty,
     Sensor,
     Thing,
@@ -63,6 +64,10 @@ def _datastreams(viewer: Viewer) -> QuerySet[Any]:
     return Datastream.objects.filter(viewer.sees("site__"), is_active=True, thing__is_active=True)
 
 
+def _multi_datastreams(viewer: Viewer) -> QuerySet[Any]:
+    return MultiDatastream.objects.filter(viewer.sees("site__"), is_active=True, thing__is_active=True)
+
+
 def _sensors(viewer: Viewer) -> QuerySet[Any]:
     rows = Sensor.objects.filter(is_active=True)
     return rows if viewer.keeps_codes else rows.filter(_used(viewer, "sensor"))
@@ -86,6 +91,7 @@ _SETS = {
     "Location": _locations,
     "HistoricalLocation": _historical_locations,
     "Datastream": _datastreams,
+    "MultiDatastream": _multi_datastreams,
     "Sensor": _sensors,
     "ObservedProperty": _observed_properties,
     "FeatureOfInterest": _features,

@@ -5,7 +5,7 @@ refused by name.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fengsui.show.sta.odata.errors import BadQuery, NotAnswered
@@ -46,6 +46,8 @@ class Sql:
 
     now: dt.datetime
     given: dict[str, Any]
+    columns: dict[tuple[str, ...], tuple[str, str]] = field(default_factory=lambda: COLUMNS)
+    of_result: str = ""  # why ``result`` as a whole cannot be asked for
 
     def holds(self, node: Node) -> str:
         """A condition.  Raises BadQuery, NotAnswered."""
@@ -92,8 +94,10 @@ class Sql:
         return f"${name}::{cast}", node.kind
 
     def column(self, path: Path, parts: tuple[str, ...]) -> tuple[str, str]:
-        if parts in COLUMNS:
-            return COLUMNS[parts]
+        if parts in self.columns:
+            return self.columns[parts]
+        if parts == ("result",) and self.of_result:
+            raise BadQuery(self.of_result)
         if parts[0] in ("resultQuality", "validTime", "parameters"):
             raise NotAnswered(f"{path} is kept beside single observations and cannot be filtered by")
         raise BadQuery(

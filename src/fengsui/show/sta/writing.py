@@ -26,6 +26,7 @@ from fengsui.sense.devices.models import (
     FeatureOfInterest,
     HistoricalLocation,
     Location,
+    MultiDatastream,
     ObservationType,
     ObservedProperty,
     Remark,
@@ -34,7 +35,8 @@ from fengsui.sense.devices.models import (
     Thing,
 )
 from fengsui.show.sta import geometry, observations, posting, times
-from fengsui.show.sta.model import ENTITIES, OBSERVATION_TYPE, UNIT, Entity
+from fengsui.show.sta.gathered import HEAD, Gathered
+from fengsui.show.sta.model import COMPLEX, ENTITIES, OBSERVATION_TYPE, UNIT, Entity
 from fengsui.show.sta.odata.errors import BadQuery
 from fengsui.show.sta.odata.options import Options
 from fengsui.show.sta.reading import GEOJSON, Found, Reader
@@ -60,12 +62,17 @@ class Refused(BadInput):
 
 @dataclass(slots=True)
 class Posted:
-    """An observation of a body, ready for the bus; its remark is kept when it is durable."""
+    """A reading of a body, ready for the bus; its remark is kept when it is durable.
+
+    ``key``: of the observation that it is, or is an element of; ``of``: which one that is, in words.
+    """
 
     stream: Datastream
     time_ms: int
     value: float
     remark: Remark | None
+    key: str
+    of: str
 
 
 @dataclass(slots=True)
@@ -112,13 +119,13 @@ class Writer:
         if self.made > MOST_INSIDE or depth > DEPTH:
             raise BadQuery(f"one request may add {MOST_INSIDE} entities at most, {DEPTH} deep")
         body = _checked(entity, body)
-        for name in entity.required:
+        for name in _needed(entity, body):
             if name not in body and not (entity.name == "HistoricalLocation" and name == "time"):
-                raise BadQuery(f"a {entity.name} needs {', '.join(entity.required)}; {name} is missing")
+                raise BadQuery(f"a {entity.name} needs {', '.join(_needed(entity, body))}; {name} is missing")
         makers: dict[str, Callable[[Body, dict[str, Any], int], Any]] = {
             "Thing": self._thing, "Location": self._location, "HistoricalLocation": self._former,
             "Datastream": self._datastream, "Sensor": self._sensor, "ObservedProperty": self._property,
-            "FeatureOfInterest": self._feature,
+            "FeatureOfInterest": self._feature, HEAD: self._multi,
         }  # fmt: skip
         return makers[entity.name](body, parent, depth)
 
@@ -173,6 +180,7 @@ class Writer:
         if places:
             entities.begin_at(self.actor, thing, places)
         self._inside("Datastreams", "Datastream", body, {"Thing": thing}, depth)
+        self._inside("MultiDatastreams", HEAD, body, {"Thing": thing}, depth)
         self._inside("HistoricalLocations", "HistoricalLocation", body, {"Thing": thing}, depth)
         return thing
 
@@ -212,12 +220,15 @@ class Writer:
     def _sensor(self, body: Body, parent: dict[str, Any], depth: int) -> Sensor:
         row = entities.add(self.actor, Sensor(code=f"sta-{secrets.token_hex(5)}", **_columns("Sensor", body)))
         self._inside("Datastreams", "Datastream", body, {"Sensor": row}, depth)
+        self._inside("MultiDatastreams", HEAD, body, {"Sensor": row}, depth)
         return row
 
     def _property(self, body: Body, parent: dict[str, Any], depth: int) -> ObservedProperty:
         values = _columns("ObservedProperty", body)
         row = entities.add(self.actor, ObservedProperty(code=f"sta-{secrets.token_hex(5)}", **values))
         self._inside("Datastreams", "Datastream", body, {"ObservedProperty": row}, depth)
+        if body.get("MultiDatastreams"):
+            raise BadQuery("a MultiDatastream names all of its ObservedProperties: write it by itself")
         return row
 
     def _datastream(self, body: Body, parent: dict[str, Any], depth: int) -> Datastream:
@@ -236,6 +247,60 @@ class Writer:
         for one in _list(body, "Observations"):
             self.observation(one, {"Datastream": row}, depth + 1)
         return row
+
+    def _multi(self, body: Body, parent: dict[str, Any], depth: int) -> MultiDatastream:
+        """A MultiDatastream of new datastreams, or (``Datastreams``) of such as are there."""
+        thing = self.needed(HEAD, body, parent, "Thing", depth)
+        there = self.many(ENTITIES["Datastream"], body.get("Datastreams", []), depth, {"Thing": thing})
+        if there and "Sensor" not in body and "Sensor" not in parent:
+            parent = {**parent, "Sensor": there[0].sensor}
+        sensor = self.needed(HEAD, body, parent, "Sensor", depth)
+        if sensor is None:
+            raise BadQuery("a MultiDatastream is of one Sensor, and its Datastreams have none")
+        values = _columns(HEAD, body)
+        row = MultiDatastream(site=thing.site, thing=thing, sensor=sensor, **values)
+        if there:
+            for name in ("ObservedProperties", "unitOfMeasurements", "multiObservationDataTypes"):
+                if body.get(name):
+                    raise BadQuery(
+                        f"{name} of a MultiDatastream of existing Datastreams are those of its Datastreams"
+                    )
+            entities.group(self.actor, row, there)
+        else:
+            entities.group(self.actor, row, self._members(row, body, parent, depth), own=True)
+        for one in _list(body, "Observations"):
+            self.observation(one, {HEAD: row}, depth + 1)
+        return row
+
+    def _members(
+        self, row: MultiDatastream, body: Body, parent: dict[str, Any], depth: int
+    ) -> list[Datastream]:
+        """New datastreams, one for each element of the results."""
+        columns = elements(body)
+        said = parent.get("ObservedProperties") or _list(body, "ObservedProperties")
+        if not len(columns) == len(said) <= entities.GROUP_MOST:
+            raise BadQuery(
+                f"multiObservationDataTypes, unitOfMeasurements and ObservedProperties are equally many, at most "
+                f"{entities.GROUP_MOST}, in the same order; there are {len(columns)}, {len(columns)} and {len(said)}"
+            )
+        observed = (
+            said if "ObservedProperties" in parent else self.many(ENTITIES["ObservedProperty"], said, depth)
+        )
+        out = []
+        for of, values in zip(observed, columns, strict=True):
+            name = f"{row.name} · {of.name}"[:120]
+            taken = row.site.datastreams.values_list("code", flat=True)
+            out.append(
+                entities.add(
+                    self.actor,
+                    Datastream(
+                        site=row.site, thing=row.thing, sensor=row.sensor, observed_property=of, name=name,
+                        code=entities.code_from(name, taken), description=row.description,
+                        period_ms=entities.PERIOD_MS, **values,
+                    ),
+                )
+            )  # fmt: skip
+        return out
 
     def _feature(self, body: Body, parent: dict[str, Any], depth: int) -> FeatureOfInterest:
         values = _columns("FeatureOfInterest", body)
@@ -270,9 +335,10 @@ class Writer:
         body = _checked(ENTITIES["Observation"], body)
         if "result" not in body:
             raise BadQuery("an Observation needs its result")
-        stream = parent.get("Datastream")
-        if stream is None:
-            stream = self.needed("Observation", body, parent, "Datastream", depth)
+        if "Datastream" in body and HEAD in body:
+            raise BadQuery("an Observation is of a Datastream or of a MultiDatastream, not of both")
+        name = HEAD if HEAD in parent or HEAD in body else "Datastream"
+        stream = self.needed("Observation", body, parent, name, depth)
         self.may_post(stream)
         low, high = (
             times.span(body["phenomenonTime"], "phenomenonTime")
@@ -284,12 +350,23 @@ class Writer:
             feature = self.linked(
                 ENTITIES["FeatureOfInterest"], body["FeatureOfInterest"], depth, {"site": stream.site}
             )
-        value, other = value_of(body["result"])
-        remark = Remark(datastream=stream, time_ms=low, result=other)
-        _remark(remark, body, feature, high)
-        self.posted.append(Posted(stream, low, value, remark if is_needed(remark) else None))
+        if name == HEAD:
+            members = [one.datastream for one in stream.members.select_related("datastream")]
+            results, key = fitting(stream.pk, len(members), body["result"]), f"m{stream.pk}:{low}"
+        else:
+            members, results, key = [stream], [body["result"]], f"{stream.pk}:{low}"
+        for i, (member, result) in enumerate(zip(members, results, strict=True)):
+            value, other = value_of(result)
+            remark = Remark(datastream=member, time_ms=low, result=other)
+            _remark(remark, body, feature, high)
+            of = (
+                f"Datastream {member.pk}"
+                if name != HEAD
+                else f"MultiDatastream {stream.pk} (element {i} of its result)"
+            )
+            self.posted.append(Posted(member, low, value, remark if is_needed(remark) else None, key, of))
 
-    def may_post(self, stream: Datastream) -> None:
+    def may_post(self, stream: Datastream | MultiDatastream) -> None:
         """Raise NotAllowed unless the viewer may add observations to ``stream``."""
         if self.viewer.device is None:
             access.require(self.viewer.user, "device.edit", stream.site.org_path, stream)
@@ -314,7 +391,7 @@ class Writer:
             self._post(noted)
         else:
             self.later.append(lambda: self._post(noted))
-        return [f"{one.stream.pk}:{one.time_ms}" for one in noted]
+        return list(dict.fromkeys(one.key for one in noted))
 
     def _post(self, noted: list[Posted]) -> None:
         reason = posting.post(
@@ -328,7 +405,7 @@ class Writer:
         for one, why in zip(noted, reason.tolist(), strict=True):
             if why:
                 raise Refused(
-                    f"the observation of Datastream {one.stream.pk} at {times.text(one.time_ms)} is kept in "
+                    f"the observation of {one.of} at {times.text(one.time_ms)} is kept in "
                     f"quarantine: {reason_in_words(why)}"
                 )
 
@@ -341,11 +418,14 @@ class Writer:
             body, whole = self._patched(found, body), False
         body = _checked(entity, body)
         if whole:
-            for name in entity.required:
+            for name in _needed(entity, body):
                 if name not in body:
                     raise BadQuery(f"PUT replaces a {entity.name}: {name} is missing")
+        if isinstance(found.one, Gathered):
+            self._change_gathered(found.one, body)
+            return
         if found.one is not None:
-            self._change_observation(found, body)
+            self._change_observation(found.one, body)
             return
         with transaction.atomic():
             self._change_row(entity, found.row, body, whole)
@@ -398,14 +478,50 @@ class Writer:
                 "latitude": (values["south"] + values["north"]) / 2,
             }
             entities.change(self.actor, row.site, middle)  # where the site is, on the map too
-        if values:
+        if entity.name == HEAD:
+            self._change_members(row, body)
+            entities.change_group(self.actor, row, values)
+        elif values:
             entities.change(self.actor, row, values)
 
-    def _change_observation(self, found: Found, body: Body) -> None:
+    def _change_members(self, row: MultiDatastream, body: Body) -> None:
+        """Types and units of a MultiDatastream are those of its datastreams; how many they are stays."""
+        if not {"multiObservationDataTypes", "unitOfMeasurements"} & set(body):
+            return
+        members = [one.datastream for one in row.members.select_related("datastream")]
+        columns = elements(body, len(members))
+        if len(columns) != len(members):
+            raise BadQuery(
+                f"this MultiDatastream has {len(members)} elements, and keeps them; not {len(columns)}"
+            )
+        for member, values in zip(members, columns, strict=True):
+            entities.change(self.actor, member, values)
+
+    def _change_gathered(self, one: Gathered, body: Body) -> None:
+        """The same for an observation of a MultiDatastream, element by element."""
+        if HEAD in body and self.linked(ENTITIES[HEAD], body[HEAD], 0).pk != one.multi:
+            raise BadQuery("an Observation stays in its MultiDatastream")
+        results: list[Any] = [None] * len(one.parts)
+        if "result" in body:
+            results = fitting(one.multi, len(one.parts), body["result"])
+        rest = {name: value for name, value in body.items() if name not in ("result", HEAD)}
+        if isinstance(rest.get("FeatureOfInterest"), dict) and "@iot.id" not in rest["FeatureOfInterest"]:
+            site = visible(HEAD, self.viewer).select_related("site").get(pk=one.multi).site
+            made = self.linked(ENTITIES["FeatureOfInterest"], rest["FeatureOfInterest"], 0, {"site": site})
+            rest["FeatureOfInterest"] = {"@iot.id": made.pk}
+        for part, result in zip(one.parts, results, strict=True):
+            if part is None:
+                if result is not None:
+                    raise BadQuery("an element without a reading cannot be given one by PATCH: POST it")
+                continue
+            same = observations.result(part, "") == result
+            self._change_observation(
+                part, {**rest, "result": result} if "result" in body and not same else dict(rest)
+            )
+
+    def _change_observation(self, one: observations.Observed, body: Body) -> None:
         """A result is corrected, with what was measured kept; the rest is said beside it."""
-        one = found.one
-        assert one is not None
-        stream = visible("Datastream", self.viewer).select_related("site").get(pk=one.datastream)
+        stream = Datastream.objects.select_related("site").get(pk=one.datastream)
         if (
             "Datastream" in body
             and self.linked(ENTITIES["Datastream"], body["Datastream"], 0).pk != stream.pk
@@ -452,13 +568,15 @@ class Writer:
         if found.one is None:
             entities.take_out(self.actor, found.row)
             return
-        stream = visible("Datastream", self.viewer).select_related("site").get(pk=found.one.datastream)
-        access.require(self.actor, "quarantine.resolve", stream.site.org_path, stream)
-        if found.one.quality != Quality.BAD:
-            self._correct(stream, found.one.time_ms, quality=int(Quality.BAD))
-        remark = found.one.remark or Remark(datastream=stream, time_ms=found.one.time_ms)
-        remark.is_removed = True
-        keep_remarks([remark])
+        parts = found.one.there if isinstance(found.one, Gathered) else [found.one]
+        for one in parts:
+            stream = Datastream.objects.select_related("site").get(pk=one.datastream)
+            access.require(self.actor, "quarantine.resolve", stream.site.org_path, stream)
+            if one.quality != Quality.BAD:
+                self._correct(stream, one.time_ms, quality=int(Quality.BAD))
+            remark = one.remark or Remark(datastream=stream, time_ms=one.time_ms)
+            remark.is_removed = True
+            keep_remarks([remark])
 
 
 # ---- bodies ---------------------------------------------------------------------------------------------------
@@ -476,6 +594,44 @@ def _checked(entity: Entity, body: Any) -> Body:
             known = ", ".join((*(n for n in entity.props if n != "@iot.id"), *entity.navs))
             raise BadQuery(f"a {entity.name} has no {name[:60]}; it has {known}")
         out[name] = value
+    return out
+
+
+def _needed(entity: Entity, body: Body) -> tuple[str, ...]:
+    """The properties that a body must have: a MultiDatastream of existing Datastreams takes theirs."""
+    return entity.required[:2] if entity.name == HEAD and body.get("Datastreams") else entity.required
+
+
+def fitting(multi: int, width: int, result: Any) -> list[Any]:
+    """The elements of a result of a MultiDatastream.  OGC 18-088, 9.2: as many as it has.  Raises BadQuery."""
+    if not isinstance(result, list) or len(result) != width:
+        said = f"a list of {len(result)}" if isinstance(result, list) else "no list"
+        raise BadQuery(
+            f"the result of an Observation of MultiDatastream {multi} is a list of {width}, one for each of its "
+            f"multiObservationDataTypes, in their order; this is {said}"
+        )
+    return result
+
+
+def elements(body: Body, width: int = 0) -> list[dict[str, Any]]:
+    """The columns of each datastream of a MultiDatastream; of ``width`` where only one of the two is said."""
+    kinds, named = body.get("multiObservationDataTypes"), body.get("unitOfMeasurements")
+    for name, said in (("multiObservationDataTypes", kinds), ("unitOfMeasurements", named)):
+        if not isinstance(said, list) and (name in body or not width):
+            raise BadQuery(f"{name} are written as a list")
+    if kinds is not None and named is not None and len(kinds) != len(named):
+        raise BadQuery(
+            f"there are {len(kinds)} multiObservationDataTypes and {len(named)} unitOfMeasurements: a "
+            "MultiDatastream has one of each for every ObservedProperty, in the same order"
+        )
+    out: list[dict[str, Any]] = []
+    for i in range(len(kinds if kinds is not None else named or ())):
+        one = {}
+        if kinds is not None:
+            one["observationType"] = kinds[i]
+        if named is not None:
+            one["unitOfMeasurement"] = named[i]
+        out.append(_of_datastream(one, False))
     return out
 
 
@@ -510,6 +666,10 @@ def _columns(entity: str, body: Body, *, whole: bool = False, partly: bool = Fal
         )
     if entity == "Datastream":
         out |= _of_datastream(body, whole)
+    if entity == HEAD:
+        if body.get("observationType", COMPLEX) not in (COMPLEX, "", None):
+            raise BadQuery(f"observationType of a MultiDatastream is {COMPLEX}")
+        out |= _of_datastream({k: v for k, v in body.items() if k == "observedArea"}, whole)
     return out
 
 

@@ -62,14 +62,14 @@ class Asked:
 
 def page(asked: Asked, limit: int, skip: int = 0, recent: pa.Table | None = None) -> pa.Table:
     """At most ``limit`` readings behind the first ``skip``, in order, as rows.SCHEMA.  Raises TooMuch."""
-    asked, density = _bounded(asked, recent)
+    asked, density = bounded(asked, recent)
     wanted = limit + skip
     if asked.order:
-        _affordable(asked, density)
+        affordable(asked, density)
         return _look(asked, wanted, recent).slice(skip)
     parts: list[pa.Table] = []
     found, seen = 0, 0.0
-    for from_ms, to_ms in _windows(asked, density):
+    for from_ms, to_ms in windows(asked, density):
         seen += density * (to_ms - from_ms)
         if seen > MOST and len(asked.ids) > FEW and found == 0 and not asked.after:
             raise TooMuch("too many readings to look through: name a span of phenomenonTime, or Datastreams")
@@ -83,8 +83,8 @@ def page(asked: Asked, limit: int, skip: int = 0, recent: pa.Table | None = None
 
 def count(asked: Asked, recent: pa.Table | None = None) -> int:
     """How many there are, exactly.  Raises TooMuch."""
-    asked, density = _bounded(replace(asked, after=None), recent)
-    _affordable(asked, density)
+    asked, density = bounded(replace(asked, after=None), recent)
+    affordable(asked, density)
     return _count(asked, recent)
 
 
@@ -93,11 +93,11 @@ def each(asked: Asked, limit: int, recent: pa.Table | None = None, most: float =
 
     Of many datastreams, those whose readings are not found among the first ``most`` of all have fewer.
     """
-    asked, density = _bounded(asked, recent)
+    asked, density = bounded(asked, recent)
     parts: list[pa.Table] = []
     missing = {int(pk): limit for pk in asked.ids}
     seen = 0.0
-    for from_ms, to_ms in _windows(asked, density):
+    for from_ms, to_ms in windows(asked, density):
         seen += density * (to_ms - from_ms)
         if not missing or (parts and seen > most and len(asked.ids) > FEW):
             break
@@ -131,7 +131,7 @@ def spans(ids: np.ndarray, recent: pa.Table | None = None) -> dict[int, tuple[in
 # ---- what a look costs ----------------------------------------------------------------------------------------
 
 
-def _bounded(asked: Asked, recent: pa.Table | None) -> tuple[Asked, float]:
+def bounded(asked: Asked, recent: pa.Table | None) -> tuple[Asked, float]:
     """The same within what there is at all, and how many readings a millisecond there are over all of history."""
     found = Segment.objects.aggregate(rows=Sum("rows"), low=Min("first_ms"), high=Max("last_ms"))
     density = 0.0
@@ -155,12 +155,12 @@ def _bounded(asked: Asked, recent: pa.Table | None) -> tuple[Asked, float]:
     return replace(asked, from_ms=from_ms, to_ms=max(from_ms, to_ms)), density
 
 
-def _affordable(asked: Asked, density: float) -> None:
+def affordable(asked: Asked, density: float) -> None:
     if len(asked.ids) > FEW and density * (asked.to_ms - asked.from_ms) > MOST:
         raise TooMuch("too many readings to count or sort: name a span of phenomenonTime, or Datastreams")
 
 
-def _windows(asked: Asked, density: float) -> Iterator[tuple[int, int]]:
+def windows(asked: Asked, density: float) -> Iterator[tuple[int, int]]:
     """Spans that cover what is asked in the order of time, each twice as long as the one before."""
     width = max(SHORTEST_MS, int(min(AT_ONCE / max(density, 1e-9), 1e12)))
     if len(asked.ids) <= FEW:
@@ -183,7 +183,7 @@ def _look(asked: Asked, limit: int, recent: pa.Table | None, *, each: bool = Fal
     """The first ``limit`` (of each datastream) of one span: from the segments, and what is not committed yet."""
     if not len(asked.ids) or asked.from_ms >= asked.to_ms:
         return SCHEMA.empty_table()
-    made = _Question(asked, limit, each)
+    made = Question(asked, limit, each)
     stored = again_if_replaced(lambda: made.of(Catalogue.default().between(asked.from_ms, asked.to_ms)))
     if recent is None or not len(fresh := within(recent, asked.ids, asked.from_ms, asked.to_ms)):
         return stored
@@ -195,7 +195,7 @@ def _look(asked: Asked, limit: int, recent: pa.Table | None, *, each: bool = Fal
 def _count(asked: Asked, recent: pa.Table | None) -> int:
     if not len(asked.ids) or asked.from_ms >= asked.to_ms:
         return 0
-    made = _Question(asked, 0, False)
+    made = Question(asked, 0, False)
 
     def look() -> int:
         files = Catalogue.default().between(asked.from_ms, asked.to_ms)
@@ -209,7 +209,7 @@ def _count(asked: Asked, recent: pa.Table | None) -> int:
     return found + len(made.of_table(new.cast(SCHEMA), None, limited=False))
 
 
-class _Question:
+class Question:
     """The SQL of one look."""
 
     def __init__(self, asked: Asked, limit: int, each: bool) -> None:
@@ -244,22 +244,22 @@ class _Question:
         if not files:
             return SCHEMA.empty_table()
         source, given, tables = these(files, self.asked.ids, self.asked.from_ms, self.asked.to_ms)
-        inner = self._inner(VALUE_SQL, source)
+        inner = self.inner(VALUE_SQL, source)
         return self._ask(inner, given, tables, True)
 
     def of_table(self, table: pa.Table, stored: pa.Table | None, *, limited: bool = True) -> pa.Table:
         """The same of readings in memory; those of ``stored`` are corrected and judged already."""
         if stored is None:
-            return self._ask(self._inner("value", "held"), {}, {"held": table}, limited)
+            return self._ask(self.inner("value", "held"), {}, {"held": table}, limited)
         fresh = table.slice(len(stored))
-        judged = self._ask(self._inner("value", "held"), {}, {"held": fresh}, limited)
+        judged = self._ask(self.inner("value", "held"), {}, {"held": fresh}, limited)
         both = pa.concat_tables([stored, judged]).combine_chunks()
         plain = "SELECT datastream, time, epoch_ms(time) AS time_ms, value, quality, reason, source, received FROM held"
         return self._ask(plain, {}, {"held": both}, limited, "true")
 
     def count(self, files: list[str]) -> int:
         source, given, tables = these(files, self.asked.ids, self.asked.from_ms, self.asked.to_ms)
-        inner = self._inner(VALUE_SQL, source)
+        inner = self.inner(VALUE_SQL, source)
         sql = f"SELECT count(*) AS n FROM ({inner}) WHERE {self.where}"
         return int(ask(sql, given | self.given, **tables, **self.tables)["n"][0].as_py())
 
@@ -290,7 +290,7 @@ class _Question:
             found["source"].combine_chunks().dictionary_encode(),
         ).cast(SCHEMA)
 
-    def _inner(self, value: str, source: str) -> str:
+    def inner(self, value: str, source: str) -> str:
         quality, reason = "quality", "reason"
         plain = f"{value}"
         whens_v, whens_q, whens_r = [], [], []

@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fengsui.base.steady import ASKED_MS
 from fengsui.sense.cameras.models import (
     Camera,
     CameraEvent,
@@ -12,11 +14,12 @@ from fengsui.sense.cameras.models import (
     VideoDevice,
     VideoDeviceState,
 )
-from fengsui.sense.codecs.gb28181 import ptz, sip
+from fengsui.sense.codecs.gb28181 import manscdp, ptz, sip
 from fengsui.sense.devices.models import Datastream, Thing
 from fengsui.sense.gateways.gb28181.camera import NotLetIn
 from fengsui.sense.gateways.gb28181.platform import VideoRefused
 from fengsui.sense.gateways.publisher import Busy
+from fengsui.stores import clock
 from tests.sense.gateways.gb28181.world import CHANNELS, DEVICE, PASSWORD, QUICK, add, in_db, until, world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -346,3 +349,34 @@ async def test_the_password_is_sealed_and_a_new_one_ends_the_registration(clean_
                 pass
         async with here.camera(password="another-one"):
             await until(lambda: in_db(lambda: state().is_online), "the device with its new password")
+
+
+async def test_alarms_and_positions_wait_until_it_is_sure_which_time_it_is(
+    clean_bus, plant, tmp_path, monkeypatch
+):
+    added, own = tmp_path / "added", clock.Clock()
+    own.share(tmp_path, str(added))
+    monkeypatch.setattr(clock, "_clock", own)
+    await in_db(add, plant)
+
+    async def told(camera, command, hours, fields=()):
+        at = manscdp.written(datetime.now(UTC) + timedelta(hours=hours))
+        name = "AlarmTime" if command == "Alarm" else "Time"
+        return (await camera.say("Notify", command, DEVICE, ((name, at), *fields))).status
+
+    place = (("Longitude", 111.3), ("Latitude", 30.7))
+    async with world(clean_bus) as here, here.camera() as camera:
+        await until(lambda: here.platform.counts["subscribed"] == 3, "subscriptions")
+        added.write_text("3600000")
+        await until(lambda: own.apart_ms != 0, "the jump is noticed")
+        assert await told(camera, "MobilePosition", 0, place) == 200  # agrees with our time: judged as ever
+        assert await told(camera, "MobilePosition", 1, place) == 503
+        assert await told(camera, "Alarm", 1) == 503
+        assert await in_db(lambda: count(CameraEvent)) == 0
+        assert not own.steady.votes, "whoever has its time from us is no witness"
+        assert await here.values(f"{DEVICE}.position.longitude") == [111.3]
+        for source in ("a", "b", "c"):
+            own.hears(source, own.now_ms())
+        monkeypatch.setattr(own.steady, "parted_at", own.steady.parted_at - ASKED_MS)
+        assert await told(camera, "Alarm", 1) == 200  # it is decided that our time is right
+        assert await in_db(lambda: count(CameraEvent)) == 1

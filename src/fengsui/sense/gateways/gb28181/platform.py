@@ -327,6 +327,8 @@ class Platform:
     # ---- readings and events --------------------------------------------------------------------------------------
 
     async def _alarm(self, device: Registered, document: Document) -> None:
+        rows = explain.readings(document)
+        self.out.require_sure_time(rows)  # before anything is kept: the camera sends it again
         now = clock.now()
         at = manscdp.instant(document.find("AlarmTime")) or now
         await in_worker(
@@ -341,7 +343,6 @@ class Platform:
             },
         )  # fmt: skip
         self.counts["alarms"] += 1
-        rows = explain.readings(document)
         code = await self._put(device, document.device, rows)
         if self.config.alarm_s:
             device.alarms[code] = time.monotonic() + self.config.alarm_s
@@ -354,6 +355,7 @@ class Platform:
 
     async def _position(self, device: Registered, document: Document) -> None:
         rows = explain.readings(document)
+        self.out.require_sure_time(rows)
         self.counts["positions"] += 1
         for who in dict.fromkeys(row.device for row in rows):
             await self._put(device, who, [row for row in rows if row.device == who])

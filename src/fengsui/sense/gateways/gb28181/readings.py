@@ -21,6 +21,14 @@ class Out:
         """See datastreams that were made a moment ago."""
         await self._registry.refresh()
 
+    def require_sure_time(self, rows: list[Measured]) -> None:
+        """Raises ClockUnsure while it is not to be judged whether ``rows`` are of now.
+
+        Cameras set their clocks by the Date of our answers (GB/T 28181), so they are no witnesses.
+        """
+        said = [row.time_ms for row in rows if row.time_ms is not None]
+        door.require_sure_time_of_no_witness(np.array(said, np.int64))
+
     async def put(self, site_id: int, source: str, rows: list[Measured]) -> None:
         """``rows`` at a site: the datastream of one is ``<device>.<code>``.  Raises Busy."""
         site = self._registry.snapshot.site_by_id.get(site_id)

@@ -88,7 +88,7 @@ _TOKEN = re.compile(
   | (?P<time>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)
   | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
   | (?P<name>geo\.\w+|@iot\.\w+|[^\W\d][\w\-]*(?::[\w\-]+)*)
-  | (?P<mark>[(),/\-])
+  | (?P<mark>[(),/\-\[\]])
     )""",
     re.VERBOSE,
 )
@@ -259,6 +259,15 @@ class _Reader:
                 raise self.wrong("the name of a property was expected")
             parts.append(self.word)
             self.step()
+        if (
+            self.kind == "mark" and self.word == "["
+        ):  # result[0], as other servers write an element of an array
+            self.step()
+            if self.kind != "number" or not self.word.isdigit():
+                raise self.wrong("the place of an element was expected, from 0")
+            parts.append(self.word)
+            self.step()
+            self.expect("]")
         return self.made(Path(tuple(parts)))
 
     def arguments(self, name: str, depth: int) -> tuple[Node, ...]:
