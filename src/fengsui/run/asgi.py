@@ -1,6 +1,7 @@
 """The ASGI application of the role ``web``: readings go straight to the gateway's code, all else to Django."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -18,6 +19,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = structlog.get_logger()
+# How long a thread keeps the interpreter while others wait.  A page gives it up at every question to the database, and
+# gets it back from a thread that reads columns only after so long: a dozen times a page, 5 ms each by default.
+SWITCH_S = 0.001
 
 _django = get_asgi_application()
 
@@ -68,6 +72,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     )  # waits for the database; pages say so themselves meanwhile
     _intake = intake
     posting.use(intake.from_threads())
+    sys.setswitchinterval(SWITCH_S)
     memory.settle()  # a DataArray is a million small lists: nobody looks through the rest of the heap for each
     heartbeat.ready = True
     await send({"type": "lifespan.startup.complete"})

@@ -8,8 +8,8 @@ from tests.show.sta.conftest import COUNT, T0
 from tests.show.world import HTML
 
 SETS = [
-    "Things", "Locations", "HistoricalLocations", "Datastreams", "MultiDatastreams", "Sensors", "ObservedProperties", "Observations",
-    "FeaturesOfInterest",
+    "Things", "Locations", "HistoricalLocations", "Datastreams", "MultiDatastreams", "Sensors",
+    "ObservedProperties", "Observations", "FeaturesOfInterest",
 ]  # fmt: skip
 
 

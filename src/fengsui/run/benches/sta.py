@@ -1,17 +1,22 @@
 """SensorThings under load: DataArrays of a device into the whole platform, while somebody reads.
 
-Everything runs here, on the same cores: the senders, the readers, web, bus, pipeline and database.
+A backlog is taken in a second or two, too short for a share of reads.  So backlogs follow each other for tens of
+seconds: as fast as they are taken, and at the pace that is asked for (one in ten seconds).  Everything runs here, on
+the same cores: the senders, the readers, web, bus, pipeline and database.
 """
 
 import csv
 import datetime as dt
+import itertools
 import json
+import os
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,6 +27,7 @@ from fengsui.run.scratch import Scratch
 
 ABOUT = "SensorThings: a backlog of 250,000 observations as DataArrays, and reads meanwhile, on the whole platform"
 STREAMS, BACKLOG, IN_ONE, SENDERS = 50, 250_000, 10_000, 4
+LONG_S, PACE = 30.0, 25_000  # of each sustained part; observations a second of the paced one
 ROOT = "/sta/v1.1/"
 PASSWORD = "Fengsui-bench-1"  # noqa: S105 - of a platform that lives for this measurement
 READS = {
@@ -59,22 +65,20 @@ def _measure(made: Scratch) -> list[Figure]:
         _when(
             lambda: client.post("CreateObservations", content=_array(ids[:1], start, 1)).json()[0] != "error"
         )
-        quiet = _reads(made, ids[0], lambda: False, 40)
+        quiet = _reads(made, ids[0], lambda: False, 100)
         bodies = _bodies(ids, start)
-        sent = threading.Event()
-        with ThreadPoolExecutor(SENDERS + 1) as pool:
-            reading = pool.submit(_reads, made, ids[0], sent.is_set, 10_000)
+        with ThreadPoolExecutor(SENDERS) as pool:
             began = time.monotonic()
             answers = list(pool.map(lambda body: _send(made, device, body), bodies))
             taken = time.monotonic() - began
-            sent.set()
-            busy = reading.result()
         kept = sum(answer.count("/Observations(") for answer in answers)
         if kept != BACKLOG:
             raise RuntimeError(f"{kept} of {BACKLOG} observations were kept")
         stored = time.monotonic()
         _when(lambda: client.get("Observations?$count=true&$top=0").json()["@iot.count"] >= BACKLOG, 120)
         shown = time.monotonic() - stored
+        flood = _sustained(made, device, ids, start + dt.timedelta(minutes=60), 0)
+        paced = _sustained(made, device, ids, start + dt.timedelta(minutes=100), PACE)
     note = f"{STREAMS} Datastreams, {IN_ONE} in a request, {SENDERS} senders; durable when answered"
     return [
         figure("backlog of 250,000 observations", "s", taken, note),
@@ -82,9 +86,54 @@ def _measure(made: Scratch) -> list[Figure]:
         figure("until all of them are counted", "s", shown, "after the last answer"),
         figure("reads at rest, p50", "ms", _share(quiet, 0.5), ", ".join(READS)),
         figure("reads at rest, p95", "ms", _share(quiet, 0.95)),
-        figure("reads meanwhile, p50", "ms", _share(busy, 0.5), f"{len(busy)} reads"),
-        figure("reads meanwhile, p95", "ms", _share(busy, 0.95)),
+        *_figures(flood, "reads while backlogs follow each other"),
+        *_figures(paced, "reads at a backlog in 10 s"),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Sustained:
+    """How long each read took (ms), and observations a second meanwhile."""
+
+    reads: list[float]
+    rate: float
+
+
+def _figures(found: Sustained, name: str) -> list[Figure]:
+    rate = f"{found.rate:,.0f} observations/s for {LONG_S:.0f} s"
+    load = f"{len(found.reads)} reads; {rate}; load {os.getloadavg()[0]:.1f}"
+    return [
+        figure(f"{name}, {word}", "ms", _share(found.reads, share), load if share == 0.5 else "")
+        for word, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    ]
+
+
+def _sustained(
+    made: Scratch, device: tuple[str, str], ids: list[int], start: dt.datetime, pace: int
+) -> Sustained:
+    """Send for LONG_S seconds, ``pace`` observations a second or (0) as fast as they are taken; read meanwhile."""
+    each, step = IN_ONE // len(ids), dt.timedelta(milliseconds=20)
+    numbers, over, sent = itertools.count(), threading.Event(), [0]
+    began = time.monotonic()
+
+    def send() -> None:
+        while not over.is_set():
+            number = next(numbers)
+            body = _array(ids, start + number * each * step, each, step)
+            if pace and over.wait(max(0.0, began + number * IN_ONE / pace - time.monotonic())):
+                return
+            answer = _send(made, device, body)
+            if (kept := answer.count("/Observations(")) != IN_ONE:
+                raise RuntimeError(f"{kept} of {IN_ONE} observations were kept")
+            sent[0] += kept
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        sending = [pool.submit(send) for _ in range(SENDERS)]
+        reads = _reads(made, ids[0], lambda: time.monotonic() - began > LONG_S, 100_000)
+        over.set()
+        for one in sending:
+            one.result()
+    return Sustained(reads, sent[0] / (time.monotonic() - began))
 
 
 def _share(values: list[float], of: float) -> float:
@@ -98,8 +147,10 @@ def _bodies(ids: list[int], start: dt.datetime) -> list[bytes]:
     return [_array(ids, start + dt.timedelta(seconds=2 * (1 + i * each)), each) for i in range(count)]
 
 
-def _array(ids: list[int], start: dt.datetime, each: int) -> bytes:
-    times = [(start + dt.timedelta(seconds=2 * i)).isoformat().replace("+00:00", "Z") for i in range(each)]
+def _array(
+    ids: list[int], start: dt.datetime, each: int, step: dt.timedelta = dt.timedelta(seconds=2)
+) -> bytes:
+    times = [(start + i * step).isoformat().replace("+00:00", "Z") for i in range(each)]
     return json.dumps(
         [
             {

@@ -1,4 +1,5 @@
-"""The topics of SensorThings over MQTT: ``v1.1/Datastreams(7)/Observations``, both ways, and MultiDatastreams too.  OGC 18-088, 13 and 14.
+"""The topics of SensorThings over MQTT: ``v1.1/Datastreams(7)/Observations``, both ways, and those of MultiDatastreams.
+OGC 18-088, 13 and 14.
 
 The standard has one topic for what a client says and for what it hears.  The server keeps the two apart: it maps what
 clients publish there to SAID, and what we publish to TELL comes out there (``MAPPINGS``, part of its configuration).

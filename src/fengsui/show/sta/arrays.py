@@ -5,6 +5,7 @@ answered by its address or by "error"; what is refused is in quarantine with its
 """
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ COMPONENTS = frozenset(
      "FeatureOfInterest/@iot.id")
 )  # fmt: skip
 ERROR = "error"
+# Reading columns holds the interpreter: several at a time are no faster, and whoever reads a page meanwhile would have
+# to wait for each of them in turn.
+_turn = threading.Lock()
 
 
 class Group(msgspec.Struct):
@@ -55,7 +59,8 @@ _decoder = msgspec.json.Decoder(list[Group])
 
 def create(writer: Writer, data: bytes) -> list[str]:
     """For each observation, in order, its address or "error".  Raises BadQuery, NotAllowed, Busy, NoBus."""
-    groups = read(data)
+    with _turn:
+        groups = read(data)
     total = sum(len(group.rows) for group in groups)
     if total > MOST:
         raise BadQuery(f"{total} observations: one request takes {MOST} at most")
@@ -64,7 +69,8 @@ def create(writer: Writer, data: bytes) -> list[str]:
     columns: list[Column] = []
     of_group: list[list[Column]] = []
     for group, target in zip(groups, targets, strict=True):
-        of_group.append(_columns_of(writer, group, target, now))
+        with _turn:
+            of_group.append(_columns_of(writer, group, target, now))
         columns += of_group[-1]
     kept = _posted(writer, columns, now)
     keep_remarks([remark for column, yes in zip(columns, kept, strict=True)
@@ -94,7 +100,7 @@ def _posted(writer: Writer, columns: Sequence[Column], now: int) -> list[np.ndar
         time_ms = np.concatenate([column.time_ms for column in columns])
         value = np.concatenate([column.value for column in columns])
         kept[good] = (
-            posting.post(writer.source, now, site[good], stream[good], time_ms[good], value[good]) == 0
+            posting.post(writer.viewer.source, now, site[good], stream[good], time_ms[good], value[good]) == 0
         )
     return np.split(kept, np.cumsum([len(column.good) for column in columns])[:-1])
 

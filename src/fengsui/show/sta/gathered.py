@@ -1,4 +1,4 @@
-"""Observations of MultiDatastreams: the readings of their datastreams at one instant, as one result with an element each.
+"""Observations of MultiDatastreams: what their datastreams have at one instant, as one result with an element each.
 
 They are known by the MultiDatastream and the time: ``m7:1700000000000``.  What a client said beside time and result is
 kept with each of the readings, so that each says it when it is asked for alone.  OGC 18-088, 9; decision 0039.
@@ -201,7 +201,7 @@ def result(one: Gathered, kinds: dict[int, str]) -> list[Any]:
 
 
 def quality(one: Gathered) -> Any:
-    """resultQuality: what the client said, or a list of what our checks say of each element that is not plainly good."""
+    """resultQuality: what the client said, or a list of what our checks say of each element, null when plainly good."""
     remark = one.remark
     if remark is not None and remark.result_quality is not None:
         return remark.result_quality

@@ -88,7 +88,7 @@ class _OfMembers(Func):
 
     def __init__(self, of: Any, what: str) -> None:
         template = (
-            f"(SELECT jsonb_agg({what} ORDER BY m.position) FROM devices_multidatastreammember m "
+            f"(SELECT jsonb_agg({what} ORDER BY m.position) FROM devices_multidatastreammember m "  # noqa: S608
             "JOIN devices_datastream d ON d.id = m.datastream_id WHERE m.multi_datastream_id = %(expressions)s)"
         )
         super().__init__(of, template=template)

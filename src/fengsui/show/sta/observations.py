@@ -43,7 +43,8 @@ KEY = re.compile(r"(m?)(\d{1,9}):(-?\d{1,15})")
 REMARKS_MOST = 10_000
 ASKED_MOST = 100_000  # datastreams of which the pipeline is asked for the newest readings
 SETTLE_S = 5.0  # how long a reader waits for the pipeline to take what this process has just written
-_written: dict[int, int] = {}  # partition → when the newest write of this process was durable, ms
+WRITERS_MOST = 1_000
+_written: dict[tuple[int, str], int] = {}  # partition and who → when their newest write here was durable, ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,14 @@ def key_of(text: Any) -> tuple[bool, int, int]:
     return bool(found[1]), int(found[2]), int(found[3])
 
 
-def wrote(sites: Sequence[int]) -> None:
-    """Readings of these sites were made durable by this process: its next reader waits until they show."""
+def wrote(sites: Sequence[int], source: str) -> None:
+    """``source`` made readings of these sites durable in this process: it waits until they show when it reads."""
     now = clock.now_ms()
     for site in sites:
-        _written[site % settings.PARTITIONS] = now
+        _written.pop((site % settings.PARTITIONS, source), None)
+        _written[site % settings.PARTITIONS, source] = now
+    while len(_written) > WRITERS_MOST:
+        _written.pop(next(iter(_written)), None)
 
 
 def settled(stream: Datastream, time_ms: int) -> None:
@@ -212,7 +216,8 @@ class Scope:
             if pk in wanted:
                 by_partition[site % settings.PARTITIONS].append(pk)
         low, high = max(asked.from_ms, -(1 << 53)), min(asked.to_ms, 1 << 53)
-        tables = [_recent(partition, ids, low, high).table for partition, ids in by_partition.items()]
+        who = self.viewer.source
+        tables = [_recent(partition, ids, low, high, who).table for partition, ids in by_partition.items()]
         return pa.concat_tables(tables).unify_dictionaries().combine_chunks() if tables else None
 
     def page(
@@ -398,9 +403,9 @@ def _lives(things: set[int]) -> dict[int, list[tuple[int, int]]]:
     return out
 
 
-def _recent(partition: int, ids: list[int], from_ms: int, to_ms: int) -> Recent:
-    """What a pipeline holds; asked again until it has what this process wrote before the question, not meanwhile."""
-    written = _written.get(partition, 0)
+def _recent(partition: int, ids: list[int], from_ms: int, to_ms: int, who: str) -> Recent:
+    """What a pipeline holds; asked again until it has what ``who`` wrote before the question, not meanwhile."""
+    written = _written.get((partition, who), 0)
     while True:
         waits = clock.now_ms() - written < SETTLE_S * 1000
         try:

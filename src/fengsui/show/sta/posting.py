@@ -51,5 +51,5 @@ def post(
     _submit(batches)
     for batch, order in zip(batches, places, strict=True):
         reason[order] = batch.reason
-    observations.wrote([batch.site for batch in batches])
+    observations.wrote([batch.site for batch in batches], source)
     return reason

@@ -384,7 +384,7 @@ class Reader:
         out |= said
         expanded = {expansion.path[0] for expansion in options.expand}
         for name in entity.navs:
-            if name != other and (not wanted and name not in expanded or name in wanted):
+            if name != other and ((not wanted and name not in expanded) or name in wanted):
                 out[f"{name}@iot.navigationLink"] = f"{here}/{name}"
         return out
 

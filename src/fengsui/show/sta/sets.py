@@ -33,6 +33,11 @@ class Viewer:
         return access.rows_where(self.user, "device.view", f"{site}org_path")
 
     @property
+    def source(self) -> str:
+        """Who sends, as the ledger has it."""
+        return self.device.code if self.device is not None else f"sta:{self.user.get_username()}"
+
+    @property
     def keeps_codes(self) -> bool:
         """Whether all sensors and observed properties are theirs to keep, used or not."""
         return self.device is None and access.may(self.user, "code.edit")

@@ -373,15 +373,6 @@ class Writer:
         elif stream.site_id != self.viewer.device.site_id:
             raise NotAllowed("a device adds observations to its own site only")
 
-    @property
-    def source(self) -> str:
-        """Who sends, as the ledger has it."""
-        return (
-            self.viewer.device.code
-            if self.viewer.device is not None
-            else f"sta:{self.viewer.user.get_username()}"
-        )
-
     def send(self) -> list[str]:
         """The keys of what was noted, when all of it is durable.  Raises Refused, Busy, NoBus."""
         if not self.posted:
@@ -395,7 +386,7 @@ class Writer:
 
     def _post(self, noted: list[Posted]) -> None:
         reason = posting.post(
-            self.source, _now(), np.array([one.stream.site_id for one in noted]),
+            self.viewer.source, _now(), np.array([one.stream.site_id for one in noted]),
             np.array([one.stream.pk for one in noted], np.int32), np.array([one.time_ms for one in noted], np.int64),
             np.array([one.value for one in noted], np.float64),
         )  # fmt: skip

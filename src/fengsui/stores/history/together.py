@@ -1,7 +1,7 @@
 """Readings of several datastreams at the same instant as one row: what a MultiDatastream's list of observations asks.
 
-A group is named by a number and has its datastreams in order.  Conditions and order are SQL over ``gathered`` (the
-group), ``time_ms``, ``moment``, ``v0``, ``v1`` … (values; null where there is none) and ``quality`` (the worst of them).
+A group is named by a number and has its datastreams in order.  Conditions and order are SQL over ``gathered`` (its
+number), ``time_ms``, ``moment``, ``v0``, ``v1`` … (values; null where there is none) and ``quality`` (the worst).
 An instant is there as soon as one of the datastreams has a reading of it.  The rest is as in ``search``.
 """
 # ruff: noqa: S608 - the fragments are our own

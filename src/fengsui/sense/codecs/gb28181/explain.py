@@ -181,9 +181,10 @@ def readings(document: Document) -> list[Measured]:
 
 
 def _position(node: Node, device: str) -> list[Measured]:
-    who = node.find("TargetID") or (node.find("DeviceID") or device)
-    at = milliseconds(manscdp.instant(node.find("Time") or node.find("CaptureTime")))
-    values = {code: (manscdp.real(node.find(name)), unit) for name, code, unit in POSITION}
+    said = node.texts()
+    who = said.get("TargetID") or said.get("DeviceID") or device
+    at = milliseconds(manscdp.instant(said.get("Time") or said.get("CaptureTime", "")))
+    values = {code: (manscdp.real(said.get(name, "")), unit) for name, code, unit in POSITION}
     longitude, latitude = values["position.longitude"][0], values["position.latitude"][0]
     fixed = longitude is not None and latitude is not None and abs(longitude) <= 180 and abs(latitude) <= 90
     return [

@@ -26,6 +26,7 @@ METHODS = (
     "PRACK", "REFER", "PUBLISH",
 )  # fmt: skip
 REQUIRED = ("via", "from", "to", "call-id", "cseq")
+_REQUIRED = frozenset(REQUIRED)
 PHRASES = {
     100: "Trying", 200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
     404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 413: "Request Entity Too Large",
@@ -135,10 +136,22 @@ class Message:
         return self.header("Content-Type").partition(";")[0].strip().lower()
 
 
+class _Read(NamedTuple):
+    """A head: what a Message has of it, and its Content-Length.  A Message is made when its body is there."""
+
+    method: str
+    uri: str
+    status: int
+    phrase: str
+    headers: tuple[tuple[str, str], ...]
+    departures: tuple[str, ...]
+    length: int | None
+
+
 class _Head(NamedTuple):
     size: int  # of the whole message; 0: this is none
     body_at: int
-    message: Message | None
+    read: _Read | None
     why: str
 
 
@@ -171,7 +184,7 @@ def read_datagram(data: bytes) -> Message | BadFrame:
     if isinstance(read, str):
         return BadFrame("head", data, read)
     body, departures = data[end + 4 :], list(read.departures)
-    length = _content_length(read)
+    length = read.length
     if length is None:
         departures += ["no_content_length"] if body else []
     elif length != len(body):
@@ -189,7 +202,7 @@ def _head(buffer: bytes, at: int) -> _Head | None:
     read = _headers(buffer[at:end])
     if isinstance(read, str):
         return _Head(end + 4 - at, end + 4 - at, None, read)
-    length = _content_length(read)
+    length = read.length
     if length is not None and length > MAX_BODY:
         return _Head(
             end + 4 - at, end + 4 - at, None, f"a body of {length} bytes is announced; {MAX_BODY} at most"
@@ -198,21 +211,21 @@ def _head(buffer: bytes, at: int) -> _Head | None:
 
 
 def _fits(buffer: bytes, at: int, head: _Head) -> bool:
-    return head.message is not None and len(buffer) >= at + head.size
+    return head.read is not None and len(buffer) >= at + head.size
 
 
 def _frame(raw: bytes, head: _Head) -> Message:
-    assert head.message is not None, "only what fits becomes a message"
-    return _whole(head.message, raw[head.body_at :], raw, head.message.departures)
+    assert head.read is not None, "only what fits becomes a message"
+    return _whole(head.read, raw[head.body_at :], raw, head.read.departures)
 
 
 def _refusal(raw: bytes, span: bytes, head: _Head) -> BadFrame:
-    if head.message is None:
+    if head.read is None:
         return BadFrame("head", raw, head.why)
     return BadFrame("cut", raw, "the message ends before its Content-Length", {"size": head.size})
 
 
-def _headers(head: bytes) -> Message | str:
+def _headers(head: bytes) -> _Read | str:
     """Start line and header lines; or why they are none."""
     if b"\r\n " in head or b"\r\n\t" in head:
         lines = re.sub(rb"\r\n[ \t]+", b" ", head).split(b"\r\n")  # folded lines are one (RFC 3261, 7.3.1)
@@ -227,23 +240,23 @@ def _headers(head: bytes) -> Message | str:
     if len(lines) - 1 > MAX_HEADERS:
         return f"more than {MAX_HEADERS} header lines"
     headers: list[tuple[str, str]] = []
-    names: set[str] = set()
+    first: dict[str, str] = {}
     for line in lines[1:]:
         found = _HEADER.match(line)
         if found is None:
             return f"not a header line: {_text(line[:80])}"
         name, low = _named(found[1])
-        headers.append((name, _text(found[2]).strip()))
-        names.add(low)
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        return f"without the header {', '.join(missing)}"
-    departures = ("no_branch",) if not parameter(dict(headers).get("Via", ""), "branch") else ()
+        value = _text(found[2]).strip()
+        headers.append((name, value))
+        first.setdefault(low, value)
+    if not first.keys() >= _REQUIRED:
+        return f"without the header {', '.join(name for name in REQUIRED if name not in first)}"
+    departures = () if parameter(first["via"], "branch") else ("no_branch",)
+    said = first.get("content-length", "").strip()
+    length = int(said) if _is_number(said) else None
     if start[1]:
-        return Message(start[1].decode(), start[2].decode(), headers=tuple(headers), departures=departures)
-    return Message(
-        status=int(start[3]), phrase=_text(start[4] or b""), headers=tuple(headers), departures=departures
-    )
+        return _Read(start[1].decode(), start[2].decode(), 0, "", tuple(headers), departures, length)
+    return _Read("", "", int(start[3]), _text(start[4] or b""), tuple(headers), departures, length)
 
 
 @lru_cache(maxsize=256)
@@ -254,12 +267,7 @@ def _named(written: bytes) -> tuple[str, str]:
     return name, name.lower()
 
 
-def _content_length(message: Message) -> int | None:
-    text = message.header("Content-Length").strip()
-    return int(text) if _is_number(text) else None
-
-
-def _whole(m: Message, body: bytes, raw: bytes, departures: tuple[str, ...]) -> Message:
+def _whole(m: _Read, body: bytes, raw: bytes, departures: tuple[str, ...]) -> Message:
     return Message(m.method, m.uri, m.status, m.phrase, m.headers, body, raw, departures)
 
 
