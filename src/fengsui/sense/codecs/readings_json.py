@@ -172,19 +172,21 @@ def _columns(m: _Message, data: bytes) -> Draft | None:
         or not units.keys() <= streams.keys()
     ):
         return None
-    value = np.array(list(streams.values()), np.float64)
+    value = _numbers(streams)
     if value.shape != ((len(streams), len(times)) if isinstance(m.time, list) else (len(streams),)):
         return None
     n, d = value.size, len(streams)
-    if n > MAX_READINGS or not np.isfinite(value[~np.isnan(value)]).all():
+    if n > MAX_READINGS or np.isinf(value).any():
         return None
     codes = tuple(streams)
     index = {code: i for i, code in enumerate(codes)} if quality or units else {}
     draft = Draft(
         None if m.site is msgspec.UNSET else m.site,
         codes,
-        np.repeat(np.arange(d, dtype=np.int32), len(times)),
-        np.tile(np.array(instants, np.int64), d),
+        np.arange(d, dtype=np.int32)
+        if len(times) == 1
+        else np.repeat(np.arange(d, dtype=np.int32), len(times)),
+        np.full(n, instants[0], np.int64) if len(times) == 1 else np.tile(np.array(instants, np.int64), d),
         value.reshape(n),
         np.zeros(n, np.uint8),
         np.zeros(n, np.uint8),
@@ -204,6 +206,16 @@ def _columns(m: _Message, data: bytes) -> Draft | None:
             of_stream[index[code]] = place[unit]
         draft.unit = np.repeat(of_stream, len(times))
     return draft
+
+
+def _numbers(streams: dict[str, Any]) -> np.ndarray:
+    """Values in the order of the datastreams: one each, or a list each; NaN for null.  Raises ValueError."""
+    try:
+        return np.fromiter(
+            streams.values(), np.float64, len(streams)
+        )  # a third quicker than by way of a list
+    except (TypeError, ValueError):
+        return np.array(list(streams.values()), np.float64)
 
 
 def _rows(m: _Message, data: bytes) -> Draft | None:

@@ -119,9 +119,10 @@ def enter(
     admit(batch, received_ms)
     if reason.any():
         batch.reason = np.where(reason != 0, reason, batch.reason)  # what is refused stays refused
-    for row in np.flatnonzero((batch.reason > 0) & (batch.reason < 20)).tolist():
-        if row not in batch.refused:
-            batch.refused[row] = _sent(draft, row)
+    if batch.reason.any():
+        for row in np.flatnonzero((batch.reason > 0) & (batch.reason < 20)).tolist():
+            if row not in batch.refused:
+                batch.refused[row] = _sent(draft, row)
     return Entered(batch, words)
 
 
