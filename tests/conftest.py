@@ -224,3 +224,16 @@ def chromium():
         browser.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session")
+def chinese_font() -> str:
+    """A font that the PDFs need; where there is none a test is skipped, but not in CI."""
+    from fengsui.sense.conform import pdf
+
+    try:
+        return pdf.chinese_font(())
+    except pdf.NoFont as why:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(why))

@@ -15,7 +15,7 @@ KINDS = (  # sense.devices.protocol_tables.TABLES
     "site", "thing", "sensor", "property", "datastream", "device", "identity", "mapping", "default-mapping", "modbus",
     "point",
 )  # fmt: skip
-PROTOCOLS = ("hj212", "sl651", "jt808")  # sense.devices.defaults.PROTOCOLS
+PROTOCOLS = ("hj212", "sl651", "jt808", "gb26875")  # sense.devices.defaults.PROTOCOLS
 BEGINS = {"property": "propert", "identity": "identit"}
 
 

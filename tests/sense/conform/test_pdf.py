@@ -1,13 +1,10 @@
 """The paper of a report: what the template is given, and that typst sets it."""
 
 import pytest
-import typst
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fengsui.sense.conform import pdf, report
 from tests.sense.conform.test_report import made
-
-HAS_FONT = any(name in typst.Fonts().families() for name in pdf.FONTS)
 
 
 def test_the_paper_shows_fingerprints_verdicts_and_the_bytes_of_failures():
@@ -19,7 +16,7 @@ def test_the_paper_shows_fingerprints_verdicts_and_the_bytes_of_failures():
     assert shown["verdict"] == "不合格 not passed"
 
 
-@pytest.mark.skipif(not HAS_FONT, reason="no Chinese font on this machine")
+@pytest.mark.usefixtures("chinese_font")
 def test_typst_sets_a_report_whatever_its_texts_hold():
     told = made("pass", "fail") | {"note": "#panic() $x$ *a* `b` \\ ] 中文"}
     held, signature, _ = report.verify(report.sign(told, Ed25519PrivateKey.generate()))

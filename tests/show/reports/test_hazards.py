@@ -3,14 +3,12 @@
 from datetime import UTC, datetime
 
 import pytest
-import typst
 
 from fengsui.run import cli
 from fengsui.sense.conform import pdf
 from fengsui.show.reports import hazards
 from fengsui.warn.hazards import answer, inventory, tables
 
-HAS_FONT = any(name in typst.Fonts().families() for name in pdf.FONTS)
 MADE_AT = datetime(2026, 5, 1, tzinfo=UTC)
 HEAD = ["unit", "unit_type", "name", "q_t", "classes", "residents_500m", "process"]
 ROWS = [
@@ -19,7 +17,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.skipif(not HAS_FONT, reason="no Chinese font on this machine")
+@pytest.mark.usefixtures("chinese_font")
 @pytest.mark.parametrize(
     "more", [[], [["U", "storage", "未知物质 $", "1", "", "", ""]], [["", "", "", "x", "", "", ""]]]
 )

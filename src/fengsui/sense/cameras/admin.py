@@ -8,30 +8,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from fengsui.people.audit.admin import AuditedAdmin
-from fengsui.people.orgs import access
 from fengsui.sense.cameras import services
 from fengsui.sense.cameras.models import Camera, UnknownVideoDevice, VideoDevice
-from fengsui.sense.devices.models import Site
-
-
-class _AtSiteAdmin(AuditedAdmin):
-    view_action = "device.view"
-    edit_action = "device.edit"
-    path_field = "site__org_path"
-    list_select_related: tuple[str, ...] = ("site",)
-    raw_id_fields: tuple[str, ...] = ("site",)
-    show_full_result_count = False
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.related_model is Site:
-            kwargs["queryset"] = Site.objects.filter(
-                access.rows_where(request.user, "device.edit", "org_path")
-            )
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+from fengsui.sense.devices.at_site_admin import AtSiteAdmin
 
 
 @admin.register(VideoDevice)
-class VideoDeviceAdmin(_AtSiteAdmin):
+class VideoDeviceAdmin(AtSiteAdmin):
     list_display = ("code", "name", "site", "is_active", "created_at")
     list_filter = ("is_active",)
     search_fields = ("code", "name", "site__code")
@@ -58,7 +41,7 @@ class CameraForm(forms.ModelForm):
 
 
 @admin.register(Camera)
-class CameraAdmin(_AtSiteAdmin):
+class CameraAdmin(AtSiteAdmin):
     """What the catalogue says is the device's; the site is changed on the camera's page."""
 
     form = CameraForm

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fengsui.base.errors import BadFrame
 from fengsui.sense.codecs import gb26875
 from fengsui.sense.codecs.frame import Term
 from fengsui.sense.codecs.gb26875 import ANSWER, CONFIRM, CONTROL, DENY, REQUEST, SEND, Frame
@@ -18,7 +17,6 @@ from fengsui.sense.conform import steps
 from fengsui.sense.conform.case import (
     Await,
     Case,
-    Check,
     Clause,
     Judge,
     Match,
@@ -177,23 +175,6 @@ def _new_data(scene: Scene, frame: Frame) -> bool:
 
 def _next_data(scene: Scene, frame: Frame) -> bool:
     return is_data(scene, frame) and frame.serial != scene.kept["report"].serial
-
-
-def _serials_rise(scene: Scene, frames: list[Frame], refused: list[BadFrame]) -> Term | None:
-    """What the device sends of itself has serials that rise one by one."""
-    seen: set[tuple[int, bytes]] = set()
-    last: int | None = None
-    for frame in frames:
-        key = (frame.serial, frame.unit)
-        if frame.command != SEND or key in seen:
-            continue
-        seen.add(key)
-        if last is not None and frame.serial != (last + 1) & 0xFFFF:
-            return Term(
-                f"流水号 {frame.serial}，前一个为 {last}", f"serial {frame.serial}, the one before {last}"
-            )
-        last = frame.serial
-    return None if seen else Term("没有数据", "there are no data")
 
 
 def _done(scene: Scene, frame: Frame) -> bool:
@@ -469,17 +450,13 @@ CASES = (
         "gb26875.hostile.empty", ROBUST, _T("没有应用数据单元的请求", "a request without a unit"), _empty_unit
     ),
     PROBE.burst("gb26875.hostile.burst", ROBUST),
-    Case(
+    steps.serials_rise(
         "gb26875.serial.rises",
         DIALOGUE,
         _T("业务流水号逐一递增", "serials rise one by one"),
-        "good",
-        (
-            Check(
-                _serials_rise,
-                _T("新数据的流水号为前一个加 1", "new data have the serial after the one before"),
-            ),
-        ),
+        _T("新数据的流水号为前一个加 1", "new data have the serial after the one before"),
+        lambda frame: (frame.serial, frame.unit),
+        counts=lambda frame: frame.command == SEND,
     ),
     PROBE.half("gb26875.hostile.half", ROBUST, command(SET_CLOCK, _now, keep="bad", what=CONTROL)),
     steps.all_good("gb26875.frames.all_good", FRAME),

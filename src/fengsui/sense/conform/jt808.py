@@ -228,26 +228,6 @@ def _next_report(scene: Scene, frame: Frame) -> bool:
     return frame.message_id == POSITION and frame.serial != scene.kept["report"].serial
 
 
-def _serials_rise(scene: Scene, heard: list[Frame], refused: list[BadFrame]) -> Term | None:
-    """Each new message has the serial after the one before, on one connection: what is under way is lost with it."""
-    seen: set[tuple[int, int, bytes]] = set()
-    last: int | None = None
-    for frame in heard:
-        key = _key(frame)
-        if key in seen:
-            continue  # sent again, as it was
-        seen.add(key)
-        if frame.message_id in (REGISTER, LOG_IN):
-            last = None
-        if last is not None and frame.serial != (last + 1) & 0xFFFF:
-            return Term(
-                f"0x{frame.message_id:04X} 流水号 {frame.serial}，前一个为 {last}",
-                f"0x{frame.message_id:04X} has serial {frame.serial}, the one before {last}",
-            )
-        last = frame.serial
-    return None
-
-
 def _batch_is_right(scene: Scene, frame: Frame) -> Term | None:
     if (wrong := in_form(scene, frame)) is not None:
         return wrong
@@ -826,17 +806,13 @@ CASES = (
         ),
     ),
     PROBE.half("jt808.hostile.half", ROBUST, command(0x8103, {"parameters": {INTERVAL: 30}}, keep="bad")),
-    Case(
+    steps.serials_rise(  # on one connection: what is under way is lost with it
         "jt808.serial.rises",
         FRAME,
         _T("流水号从 0 起逐一递增", "serials rise one by one"),
-        "good",
-        (
-            Check(
-                _serials_rise,
-                _T("新消息的流水号为前一个加 1", "a new message has the serial after the one before"),
-            ),
-        ),
+        _T("新消息的流水号为前一个加 1", "a new message has the serial after the one before"),
+        _key,
+        restarts=lambda frame: frame.message_id in (REGISTER, LOG_IN),
     ),
     steps.all_good("jt808.frames.all_good", FRAME),
 )

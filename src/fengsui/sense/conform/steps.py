@@ -173,6 +173,40 @@ def all_good(id: str, clause: Clause) -> Case:
     )
 
 
+def serials_rise(
+    id: str,
+    clause: Clause,
+    title: Term,
+    following: Term,
+    key: Callable[[Any], Hashable],
+    *,
+    counts: Callable[[Any], bool] = lambda frame: True,
+    restarts: Callable[[Any], bool] = lambda frame: False,
+) -> Case:
+    """Whether each new frame has the serial after the one before; one with a ``key`` known already was sent again.
+
+    ``counts``: frames of the device's own counting · ``restarts``: frames that may begin anew.
+    """
+
+    def judge(scene: Scene, frames: list[Any], refused: list[BadFrame]) -> Term | None:
+        seen: set[Hashable] = set()
+        last: int | None = None
+        for frame in filter(counts, frames):
+            if key(frame) in seen:
+                continue
+            seen.add(key(frame))
+            if restarts(frame):
+                last = None
+            if last is not None and frame.serial != (last + 1) & 0xFFFF:
+                return Term(
+                    f"流水号 {frame.serial}，前一个为 {last}", f"serial {frame.serial}, the one before {last}"
+                )
+            last = frame.serial
+        return None if seen else Term("没有数据", "there are no data")
+
+    return Case(id, clause, title, "good", (Check(judge, following),))
+
+
 def note(scene: Scene, key: Hashable, frame: Any) -> None:
     """Keep what was first heard under ``key``; a script's ``reply`` sees every frame and says so of each."""
     scene.kept.setdefault("first heard", {}).setdefault(key, frame)

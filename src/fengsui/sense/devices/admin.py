@@ -11,30 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from fengsui.base import units
 from fengsui.base.errors import UnknownUnit
 from fengsui.people.audit.admin import AuditedAdmin
-from fengsui.people.orgs import access
+from fengsui.sense.devices import protocol_admin as protocol_admin  # registers its own tables
 from fengsui.sense.devices import services
+from fengsui.sense.devices.at_site_admin import AtSiteAdmin
 from fengsui.sense.devices.models import Datastream, Device, ObservedProperty, Sensor, Site, Thing
-
-
-class _AtSiteAdmin(AuditedAdmin):
-    """Rows of a site; the sites to choose from are those within reach."""
-
-    view_action = "device.view"
-    edit_action = "device.edit"
-    path_field = "site__org_path"
-    list_select_related = ("site",)
-    raw_id_fields: tuple[str, ...] = ("site",)
-    show_full_result_count = False
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        within = access.rows_where(request.user, "device.edit", "org_path")
-        if db_field.related_model is Site:
-            kwargs["queryset"] = Site.objects.filter(within)
-        elif db_field.related_model is Thing:
-            kwargs["queryset"] = Thing.objects.filter(
-                access.rows_where(request.user, "device.edit", "site__org_path")
-            )
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Site)
@@ -51,7 +31,7 @@ class SiteAdmin(AuditedAdmin):
 
 
 @admin.register(Thing)
-class ThingAdmin(_AtSiteAdmin):
+class ThingAdmin(AtSiteAdmin):
     list_display = ("code", "name", "site")
     search_fields = ("code", "name", "site__code")
 
@@ -78,7 +58,7 @@ class DatastreamForm(forms.ModelForm):
 
 
 @admin.register(Datastream)
-class DatastreamAdmin(_AtSiteAdmin):
+class DatastreamAdmin(AtSiteAdmin):
     form = DatastreamForm
     list_display = ("code", "name", "site", "unit", "range_min", "range_max", "is_active")
     list_filter = ("is_active", "observed_property")
@@ -87,7 +67,7 @@ class DatastreamAdmin(_AtSiteAdmin):
 
 
 @admin.register(Device)
-class DeviceAdmin(_AtSiteAdmin):
+class DeviceAdmin(AtSiteAdmin):
     list_display = ("code", "name", "site", "is_active", "created_at")
     list_filter = ("is_active",)
     search_fields = ("code", "name", "site__code")

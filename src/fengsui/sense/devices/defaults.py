@@ -3,7 +3,8 @@
 Made of the codecs' own tables, so that names and units stand in one place.  A code means an observed property; which
 datastream that is, is said by the device's thing.  Left out on purpose: averages and extremes of HJ 212 (their time is
 the start of a period: they need a datastream of their own), its PM10 and PM2.5 (devices send other units than the
-standard prints), and the alarms of GB/T 26875.3, whose codes are addresses within one building.
+standard prints), and the parts of GB/T 26875.3: their addresses are those of one building.  Its transmission device and
+its fire systems of address 0, the only one of their kind, are the same everywhere.
 """
 
 import csv
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from fengsui.base import units
 from fengsui.base.errors import UnknownUnit
-from fengsui.sense.codecs import sl651_words
+from fengsui.sense.codecs import gb26875_words, sl651_words
 from fengsui.sense.codecs.hj212_factors import table
 
 # the factors that sites of all kinds send, of HJ 212-2017 annex B
@@ -34,7 +35,7 @@ JT808 = (
     ("signal_strength", "signal-strength", "信号强度", "Signal strength", "1"),
     ("satellite_count", "satellite-count", "定位卫星数", "Satellites in use", "1"),
 )
-PROTOCOLS = ("hj212", "sl651", "jt808")
+PROTOCOLS = ("hj212", "sl651", "jt808", "gb26875")
 
 
 class Default(NamedTuple):
@@ -49,7 +50,7 @@ class Default(NamedTuple):
 
 def defaults(protocol: str) -> list[Default]:
     """What one of PROTOCOLS says.  Raises KeyError for another."""
-    return {"hj212": _hj212, "sl651": _sl651, "jt808": lambda: [Default(*row) for row in JT808]}[protocol]()
+    return {"hj212": _hj212, "sl651": _sl651, "jt808": _jt808, "gb26875": _gb26875}[protocol]()
 
 
 def files(protocol: str, properties: set[str], codes: set[str]) -> tuple[bytes, bytes, int]:
@@ -82,6 +83,27 @@ def _sl651() -> list[Default]:
         for one in sl651_words.ELEMENTS.values()
         if one.sign and one.digits and one.kind == "bcd"
     ]
+
+
+def _jt808() -> list[Default]:
+    return [Default(*row) for row in JT808]
+
+
+def _gb26875() -> list[Default]:
+    """States, 0 or 1, of the transmission device and of each kind of fire system."""
+    device = [
+        Default(f"device-{bit.key}", f"gb26875-device-{bit.key}", f"用户信息传输装置{bit.one.zh}",
+                f"Transmission device: {bit.one.en}", "1")
+        for bit in gb26875_words.DEVICE_BITS
+    ]  # fmt: skip
+    systems = [
+        Default(f"{kind}.0-{bit.key}", f"gb26875-system{kind}-{bit.key}", f"{system.zh}{bit.one.zh}",
+                f"{system.en.capitalize()}: {bit.one.en}", "1")
+        for kind, system in gb26875_words.SYSTEMS.items()
+        if kind
+        for bit in gb26875_words.SYSTEM_BITS
+    ]  # fmt: skip
+    return device + systems
 
 
 def _known(unit: str) -> str:

@@ -78,6 +78,14 @@ _NO_DEVICE = Check(
 )
 
 
+# protocol → how it names a device, and what to write
+IDENTITY_FORMS = {
+    "sl651": ("^[0-9A-F]{10}$", gettext_lazy("Write ten hex digits, letters in upper case.")),
+    "gb26875": ("^(0|[1-9][0-9]*)$", gettext_lazy("Write the source address as a number.")),
+    "jt808": ("^[1-9][0-9]*$", gettext_lazy("Write the phone number without leading zeros.")),
+}
+
+
 def _not_like(protocol: str, form: str, advice: str) -> Check:
     return Check(
         "identity",
@@ -120,9 +128,7 @@ IDENTITIES = Table(
             gettext_lazy("is taken"),
             gettext_lazy("This name belongs to a device elsewhere."),
         ),
-        _not_like("sl651", "^[0-9A-F]{10}$", gettext_lazy("Write ten hex digits, letters in upper case.")),
-        _not_like("gb26875", "^(0|[1-9][0-9]*)$", gettext_lazy("Write the source address as a number.")),
-        _not_like("jt808", "^[1-9][0-9]*$", gettext_lazy("Write the phone number without leading zeros.")),
+        *(_not_like(protocol, *form) for protocol, form in IDENTITY_FORMS.items()),
         Check(
             "thing",
             "t.thing <> '' AND NOT EXISTS (SELECT FROM devices_device d JOIN devices_thing g "

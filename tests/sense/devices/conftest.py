@@ -1,0 +1,1 @@
+from tests.people.conftest import _in_english, person, tree  # noqa: F401 - fixtures
