@@ -1,12 +1,16 @@
 """JT/T 808 in conversation without a socket: what is asked for again, in both directions."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from fengsui.sense.codecs.jt808.frame import Frame, encode, feed, split
 from fengsui.sense.codecs.jt808.message import decode
 from fengsui.sense.codecs.jt808.message import encode as encode_message
-from fengsui.sense.gateways.field.adapter import Identity
+from fengsui.sense.gateways.field.adapter import BadCommand, Identity
 from fengsui.sense.gateways.field.jt808 import ASKED_AGAIN, QUIET_MS, Session
+from fengsui.sense.simulators import jt808 as simulated
+from fengsui.sense.simulators.device import Options
 
 PHONE, CODE = "13912345678", "the code"
 IDENTITY = Identity(1, "jt808", PHONE, CODE, "", 1, "dev-1", 1, None)
@@ -115,3 +119,71 @@ def test_a_picture_is_not_confirmed_as_long_as_it_is_not_kept():
     answers, refused = terminal.says(encode(frame))
     assert [(a.message_id, decode(a).fields["result"]) for a in answers] == [(0x8001, 3)]
     assert [bad.reason for bad in refused] == ["media_not_kept"]
+
+
+def settled(terminal: Terminal, data: bytes):
+    return [one for frame in feed(data).frames for one in terminal.session.take(frame, 0).settled]
+
+
+@pytest.mark.parametrize("is_2019", [False, True])
+@pytest.mark.parametrize(("result", "ok"), [(0, True), (1, False), (2, False)])
+def test_pictures_are_taken_and_stored_and_the_terminal_says_which(is_2019, result, ok):
+    terminal = Terminal(is_2019)
+    asked = terminal.session.ask(IDENTITY, "take_picture", {"channel": "3", "count": 2}, 0)
+    (sent,) = feed(asked.data).frames
+    fields = decode(sent).fields
+    assert (sent.message_id, fields["channel"], fields["command"], fields["store"]) == (0x8801, 3, 2, 1)
+    general = {"reply_serial": sent.serial, "reply_id": 0x8801, "result": 0}
+    (heard,) = settled(terminal, terminal.message(0x0001, general, 7))
+    assert (heard.key, heard.final) == (asked.key, False)  # taken on, not yet done
+    done = {"reply_serial": sent.serial, "result": result, "media_ids": [11, 12] if ok else None}
+    (heard,) = settled(terminal, terminal.message(0x0805, done, 8))
+    assert (heard.key, heard.final, heard.ok) == (asked.key, True, ok)
+    assert not ok or heard.said["media_ids"] == [11, 12]
+
+
+def test_what_a_terminal_has_stored_is_listed_and_times_are_beijing_time_on_the_wire():
+    terminal = Terminal()
+    times = {"from": "2026-05-01T08:00:00+08:00", "to": "2026-05-01T01:00:00+00:00"}
+    asked = terminal.session.ask(IDENTITY, "search_media", {"event": 3, **times}, 0)
+    (sent,) = feed(asked.data).frames
+    assert sent.body.hex() == "000003260501080000260501090000"
+    item = {"media_id": 5, "media_type": 0, "channel": 1, "event": 3, "location": {}}
+    found = terminal.message(0x0802, {"reply_serial": sent.serial, "items": [item]}, 7)
+    (heard,) = settled(terminal, found)
+    assert (heard.final, heard.ok, heard.said["items"][0]["media_id"]) == (True, True, 5)
+    ever = feed(terminal.session.ask(IDENTITY, "search_media", {}, 0).data).frames[0]
+    assert ever.body == bytes(15)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("take_picture", {"count": 0}), ("take_picture", {"channel": "x"}), ("search_media", {"from": "today"}),
+     ("search_media", {"to": "2026-05-01T08:00:00"})],
+)  # fmt: skip
+def test_arguments_that_make_no_sense_are_told(command, arguments):
+    with pytest.raises(BadCommand):
+        Terminal().session.ask(IDENTITY, command, arguments, 0)
+
+
+@pytest.mark.parametrize("form", ["2013", "2019"])
+def test_a_simulated_terminal_takes_pictures_and_lists_them(form):
+    device = simulated.Terminal(Options(identity=PHONE, variant=form))
+    session = Terminal(form == "2019").session
+
+    def done(command: str, arguments: dict, now_ms: int):
+        (frame,) = feed(session.ask(IDENTITY, command, arguments, now_ms).data).frames
+        (answer,) = feed(b"".join(device.obey(frame, now_ms))).frames
+        (one,) = session.take(answer, now_ms).settled
+        return one
+
+    at = 1_777_600_000_000
+    assert done("take_picture", {"count": 2}, at).said["media_ids"] == [1, 2]
+    assert done("take_picture", {}, at + 60_000).said["media_ids"] == [3]
+    assert not done("take_picture", {"channel": 2}, at).ok
+    assert [one["media_id"] for one in done("search_media", {}, at + 90_000).said["items"]] == [1, 2, 3]
+    since = datetime.fromtimestamp(at // 1000 + 30, UTC).isoformat()
+    assert [one["media_id"] for one in done("search_media", {"from": since}, at + 90_000).said["items"]] == [
+        3
+    ]
+    assert done("search_media", {"media_type": 2}, at + 90_000).said["items"] == []

@@ -25,6 +25,7 @@ MEASURED = {"speed_km_h": (20.0, 80.0), "fuel_l": (30.0, 80.0), "altitude_m": (3
 PACKET_BYTES = 512
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(1, 252)) * 5 + b"\xff\xd9"
 DAY_MS = 86_400_000
+PICTURES_KEPT, SHOWN = 100, 28  # of them in one answer: what fits a frame
 
 
 def _fails(*ids: str) -> frozenset[str]:
@@ -115,6 +116,7 @@ class Terminal(Reporter):
         self.sent: list[Frame] = []
         self.streaming = False
         self.offset_ms = 0
+        self.pictures: list[tuple[int, int]] = []  # number and time, oldest first
 
     # -- frames out -------------------------------------------------------------------------------------------------
 
@@ -350,6 +352,29 @@ class Terminal(Reporter):
     def _track(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
         return [] if self.fault == "no-track" else [self._general(frame)]
 
+    def _photographed(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
+        """It has a camera on channel 1, and stores what it takes."""
+        told: dict[str, Any] = {"reply_serial": frame.serial, "result": 2}
+        if fields.get("channel") == 1:
+            newest = self.pictures[-1][0] if self.pictures else 0
+            taken = [newest + n + 1 for n in range(min(fields.get("command", 0), PICTURES_KEPT))]
+            self.pictures = [*self.pictures, *((number, now_ms) for number in taken)][-PICTURES_KEPT:]
+            told |= {"result": 0, "media_ids": taken}
+        return [self._say(0x0805, told)]
+
+    def _searched(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
+        """The newest that fit one frame; between the times asked for, of its one channel."""
+        start, end = fields.get("from"), fields.get("to")
+        after = start.timestamp() * 1000 if isinstance(start, datetime) else 0
+        before = end.timestamp() * 1000 if isinstance(end, datetime) else now_ms
+        wanted = not (fields.get("media_type") or fields.get("event") or fields.get("channel", 0) > 1)
+        items = [
+            {"media_id": number, "media_type": 0, "channel": 1, "event": 0, "location": self._location(at_ms)}
+            for number, at_ms in self.pictures
+            if wanted and after <= at_ms <= before
+        ]
+        return [self._say(0x0802, {"reply_serial": frame.serial, "items": items[-SHOWN:]})]
+
     def _text(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
         return [self._general(frame, "failure" if self.fault == "fails-text" else "success")]
 
@@ -376,5 +401,7 @@ _HANDLERS = {
     0x8202: Terminal._track,
     0x8300: Terminal._text,
     0x8800: Terminal._nothing,
+    0x8801: Terminal._photographed,
+    0x8802: Terminal._searched,
 }
 KIND = Kind(CODECS["jt808"], Terminal, FAULTS, variants=FORMS)

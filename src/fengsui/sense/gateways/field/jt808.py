@@ -41,6 +41,7 @@ from fengsui.sense.gateways.field.adapter import (
 )
 
 GENERAL, QUERY_TIME, RESEND, REGISTER, LOG_IN, MEDIA = 0x0001, 0x0004, 0x0005, 0x0100, 0x0102, 0x0801
+SEARCHED, CAMERA = 0x0802, 0x0805
 UNANSWERED = frozenset(
     (GENERAL, 0x0104, 0x0107, 0x0201, 0x0302, 0x0500, 0x0700, 0x0802, 0x0805, 0x1003)
 )  # are answers
@@ -49,6 +50,8 @@ LONG_KEPT = 8  # long messages of ours, of which a terminal may miss a part
 QUIET_MS = 10_000  # after so long without a subpackage the missing ones are asked for, again after as long
 ASKED_AGAIN = 3  # times for one message at most
 INDICES = 125  # in one request: what fits a frame, and the count of the form of 2013
+STORED = 1  # at the terminal: what it uploads is not kept here yet
+MIDDLE = {"brightness": 127, "contrast": 63, "saturation": 63, "chroma": 127}  # of 255, 127, 127, 255
 POSITION = {
     "longitude": "position.longitude",
     "latitude": "position.latitude",
@@ -223,7 +226,7 @@ class Session:
             ok = fields.get("result") in (RESULTS["success"], RESULTS["alarm_confirmed"])
             final = not ok or self._asked[key] == GENERAL
         else:
-            ok = final = True
+            ok, final = message.message_id != CAMERA or fields.get("result") == 0, True
         if final:
             del self._asked[key]
         heard.settled.append(Settled(key, final, ok, plain(fields)))
@@ -238,6 +241,43 @@ _Make = Callable[[Mapping[str, Any]], tuple[int, dict[str, Any], int]]
 
 def _threshold(arguments: Mapping[str, Any]) -> tuple[int, dict[str, Any], int]:
     return 0x8103, {"parameters": {"highest_speed_km_h": round(number(arguments, "speed_km_h"))}}, GENERAL
+
+
+def _picture(arguments: Mapping[str, Any]) -> tuple[int, dict[str, Any], int]:
+    """0x8801: pictures that the terminal stores and names in its answer."""
+    fields = {
+        "channel": whole(arguments, "channel", 1, 127, 1),
+        "command": whole(arguments, "count", 1, 100, 1),
+        "interval_s": whole(arguments, "interval_s", 0, 65535, 0),
+        "store": STORED,
+        "resolution": whole(arguments, "resolution", 1, 8, 2),
+        "quality": whole(arguments, "quality", 1, 10, 5),
+        **MIDDLE,
+    }
+    return 0x8801, fields, CAMERA
+
+
+def _search(arguments: Mapping[str, Any]) -> tuple[int, dict[str, Any], int]:
+    """0x8802: what the terminal has stored; all zeros mean any time."""
+    fields = {
+        "media_type": whole(arguments, "media_type", 0, 2, 0),
+        "channel": whole(arguments, "channel", 0, 127, 0),
+        "event": whole(arguments, "event", 0, 255, 0),
+        "from": _instant(arguments, "from"),
+        "to": _instant(arguments, "to"),
+    }
+    return 0x8802, fields, SEARCHED
+
+
+def _instant(arguments: Mapping[str, Any], name: str) -> datetime | None:
+    told = text(arguments, name, "")
+    try:
+        at = datetime.fromisoformat(told) if told else None
+    except ValueError:
+        raise BadCommand(f"{name} is a time such as 2026-05-01T08:00:00+08:00, not {told!r}") from None
+    if at is not None and at.tzinfo is None:
+        raise BadCommand(f"{name} has no zone: write {told}+08:00 for Beijing time")
+    return at
 
 
 _COMMANDS: dict[str, _Make] = {
@@ -256,6 +296,8 @@ _COMMANDS: dict[str, _Make] = {
         GENERAL,
     ),
     "link_check": lambda a: (0x8204, {}, GENERAL),
+    "take_picture": _picture,
+    "search_media": _search,
 }  # fmt: skip
 ADAPTER = Adapter(
     CODECS["jt808"],
@@ -269,6 +311,8 @@ ADAPTER = Adapter(
         "set_speed_limit": ("speed_km_h",),
         "confirm_alarms": ("alarm_serial", "alarms"),
         "link_check": (),
+        "take_picture": ("channel", "count", "interval_s", "resolution", "quality"),
+        "search_media": ("media_type", "channel", "event", "from", "to"),
     },
     longest=frames.MAX_SEGMENT + 2,
     udp=True,
