@@ -147,7 +147,7 @@ _TARGET = (
     Column("datastream", gettext_lazy("Datastream"), words(64), example="PM25"),
     Column("observed_property", gettext_lazy("Observed property"), optional_code),
     _UNIT,
-    Column("factor", gettext_lazy("Times"), real(1.0), "float8", example="1"),
+    Column("factor", gettext_lazy("Multiplied by"), real(1.0), "float8", example="1"),
     _SHIFT,
 )
 _TARGET_VALUES = {
@@ -270,7 +270,7 @@ POINTS = Table(
         Column("kind", gettext_lazy("Kind of number"), one_of(KINDS, "uint16"), example="float32"),
         Column("byte_order", gettext_lazy("Byte order"), one_of(ORDERS, "ABCD"), example="ABCD"),
         Column("bit", gettext_lazy("Bit"), whole(0, 15, 0), "smallint"),
-        Column("scale", gettext_lazy("Times"), real(1.0), "float8", example="0.1"),
+        Column("scale", gettext_lazy("Multiplied by"), real(1.0), "float8", example="0.1"),
         _SHIFT,
         _UNIT,
     ),
