@@ -1,7 +1,7 @@
 """Admin of identities, mappings and Modbus rows: within reach, checked as the import checks, and recorded."""
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from fengsui.people.accounts.sealing import unseal
 from fengsui.people.audit.models import Entry
@@ -126,3 +126,14 @@ def test_modbus_rows_are_checked_as_their_import_checks_them(client, tree, perso
     assert client.post(page("modbuslink", rows["modbuslink"]), {**link, "port": "1502"}).status_code == 302
     assert ModbusLink.objects.get(pk=rows["modbuslink"].pk).port == 1502
     assert client.post(page("unmappedcode", rows["unmappedcode"]), {"code": "y"}).status_code == 403
+
+
+@pytest.mark.django_db
+def test_forms_speak_chinese(client, tree, person, rows):
+    client.force_login(person("operator", tree.hubei))
+    for table in ("protocolidentity", "codemapping", "modbuslink", "modbuspoint"):
+        answer = client.get(page(table, rows[table]))
+        form = answer.context["adminform"].form
+        with translation.override("zh-hans"):
+            labels = [str(field.label) for field in form.fields.values()]
+        assert all(any(ord(c) > 0x2E80 for c in label) for label in labels), (table, labels)

@@ -40,6 +40,26 @@ def _choice(words: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(word, word) for word in words]
 
 
+# as the tables to import call them; a form takes those it has
+LABELS = {
+    "device": _("Device"),
+    "identity": _("Name in the protocol"),
+    "model": _("Type of device"),
+    "thing": _("Thing"),
+    "is_active": _("In use"),
+    "site": _("Site"),
+    "datastream": _("Datastream"),
+    "observed_property": _("Observed property"),
+    "unit": _("Unit"),
+    "factor": _("Multiplied by"),
+    "scale": _("Multiplied by"),
+    "shift": _("Added to it"),
+    "host": _("Host"),
+    "framing": _("Framing"),
+    "code": _("Code"),
+}
+
+
 class _ProtocolFilter(admin.SimpleListFilter):
     """By protocol, from the words that are possible: no query over the rows, and none of another's."""
 
@@ -76,6 +96,7 @@ class IdentityForm(forms.ModelForm):
 
     class Meta:
         model = ProtocolIdentity
+        labels = LABELS
         fields = ("device", "protocol", "identity", "password", "model", "thing", "is_active")
 
     def clean(self) -> dict[str, Any]:
@@ -120,6 +141,7 @@ class MappingForm(_UnitForm):
 
     class Meta:
         model = CodeMapping
+        labels = LABELS
         fields = "__all__"  # noqa: DJ007 - the admin shows the whole row
 
     def clean(self) -> dict[str, Any]:
@@ -183,6 +205,7 @@ class UnmappedCodeAdmin(AtDeviceAdmin, ReadOnlyAdmin):
 class LinkForm(forms.ModelForm):
     class Meta:
         model = ModbusLink
+        labels = LABELS
         fields = "__all__"  # noqa: DJ007 - the admin shows the whole row
 
     port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535, initial=502)
@@ -208,6 +231,7 @@ class PointForm(_UnitForm):
 
     class Meta:
         model = ModbusPoint
+        labels = LABELS
         fields = "__all__"  # noqa: DJ007 - the admin shows the whole row
 
     def clean(self) -> dict[str, Any]:
