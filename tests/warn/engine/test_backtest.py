@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fengsui.warn.engine import RuleRow, RuleTable
+from fengsui.warn.engine import RuleRow, RuleTable, step
 from fengsui.warn.engine.backtest import Replay, backtest, episodes
 
 KINDS = [
@@ -59,3 +59,45 @@ def test_a_set_without_rules_says_nothing():
     replay.look(10)
     assert not len(replay.events())
     assert replay.heard_since(0) == 0
+
+
+CALM = RuleTable.of(
+    r._replace(rule_id=r.rule_id + 5 * d, datastream_id=d)
+    for d in (2, 3, 9)
+    for r in KINDS
+    if d == 9 or r.kind not in ("rate", "frozen")  # those of 9 remember every reading, and are never passed over
+)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.002, 0.05]), st.integers(1, 4))
+@settings(max_examples=60)
+def test_what_is_passed_over_would_have_said_nothing(seed, wild, parts):
+    """Long stretches, most of them calm, with gaps, excursions, bad values and repeated times: as ``step`` one by one."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 900))
+    datastream = np.repeat(np.array([2, 3, 5, 9, 40], np.int32), n)
+    gap = rng.choice([5, 5, 5, 5, 34, 35, 36, 0, 90], (5, n), p=[0.245] * 4 + [0.004] * 5)
+    time_ms = np.cumsum(gap, axis=1).reshape(-1)
+    value = np.round(rng.normal(0, 1, 5 * n), 1)
+    odd = rng.random(5 * n) < wild
+    value[odd] = rng.choice([-9.0, 5.0, 7.0, np.nan, np.inf], odd.sum())
+    quality = np.where(rng.random(5 * n) < wild, np.uint8(2), np.uint8(0))
+    columns = (datastream, time_ms, value, quality)
+    quick, plain = Replay(CALM, -5), Replay(CALM, -5)
+    place = np.clip(datastream, 0, len(plain._slot) - 1)
+    for begin in range(0, n, -(-n // parts)):
+        rows = np.concatenate([d * n + np.arange(begin, min(begin + -(-n // parts), n)) for d in range(5)])
+        quick.feed(tuple(c[rows] for c in columns))
+        of = tuple(c[rows] for c in columns[1:])
+        plain._keep(step(plain._state, plain._slot[place[rows]], *of, plain.rules))
+        now = int(time_ms[rows].max()) - 40 if seed % 2 else -5
+        quick.look(now)
+        plain.look(now)
+        assert quick._state.same_as(plain._state)
+    quick.look(10**6)
+    plain.look(10**6)
+    found, expected = quick.events(), plain.events()
+    for name in ("rule_id", "what", "time_ms", "value", "started_ms", "peak_value", "peak_ms"):
+        assert np.array_equal(
+            getattr(found, name), getattr(expected, name), equal_nan=name.endswith("value")
+        ), name

@@ -67,6 +67,13 @@ def unpack(table: pa.Table) -> pa.Table:
     return table.set_column(place, field, value).drop_columns(["digits", "divisor"])
 
 
+def quotient(digits: np.ndarray, divisor: float) -> np.ndarray:
+    """The values (float64 [n]) of digits (int64 [n]) that share a divisor."""
+    value = np.empty(len(digits))
+    np.divide(digits, divisor, out=value)
+    return value
+
+
 def pack_values(
     datastream: np.ndarray, value: np.ndarray, *, steps: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

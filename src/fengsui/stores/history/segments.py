@@ -40,7 +40,8 @@ FORMAT: dict[str, Any] = {
         "digits": DIFFERENCES,
         "received": DIFFERENCES,
     },
-    "write_statistics": ["datastream", "time", "received"],
+    # of the last four: where a row group has one value, or none, a reader need not decode it
+    "write_statistics": ["datastream", "time", "received", "value", "quality", "reason", "divisor"],
     "store_schema": True,
     "version": "2.6",
     "write_page_checksum": True,

@@ -35,12 +35,10 @@ class Replay:
 
     def feed(self, readings: Readings) -> None:
         """Judge some more.  Readings of datastreams without a rule are passed over."""
-        from fengsui.warn.engine.kernel import step
+        from fengsui.warn.engine.kernel import skim
 
         datastream, time_ms, value, quality = readings
-        most = len(self._slot) - 1
-        slot = self._slot[datastream if datastream.max(initial=0) <= most else np.minimum(datastream, most)]
-        self._keep(step(self._state, slot, time_ms, value, quality, self.rules))
+        self._keep(skim(self._state, datastream, self._slot, time_ms, value, quality, self.rules))
 
     def look(self, now_ms: int) -> None:
         """Look at the clock, as a pipeline does every second: which datastreams are silent."""

@@ -4,6 +4,8 @@ It takes the state over: columns change in place, which is what makes it fast.  
 (nogil), and the compiled code is kept on disk, so that a role starts in a fraction of a second.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -16,6 +18,7 @@ from fengsui.warn.rules.memory import KEPT, NEVER
 BAD = 2  # base.quality.Quality.BAD as a plain number for the compiler
 FAR = np.iinfo(np.int64).max
 ROOM = 256  # events that a call makes room for at first
+BLOCK = 64  # stored readings of one datastream that are passed over or stepped together
 
 
 def step(
@@ -35,10 +38,43 @@ def step(
     over and changed in place.  Raises ValueError if ``rules`` are not those of the state: ``carry_over``
     first.
     """
+    return _drive(_run, (np.ascontiguousarray(slot, np.int64),), time_ms, value, quality, state, rules)
+
+
+def skim(
+    state: State,
+    datastream: np.ndarray,
+    slot_of: np.ndarray,
+    time_ms: np.ndarray,
+    value: np.ndarray,
+    quality: np.ndarray,
+    rules: Rules,
+) -> Events:
+    """``step`` over stored readings, where those of a datastream lie together: the same state, the same events.
+
+    ``datastream`` int32 [n]; ``slot_of`` int64 says the slot of each, its last entry (-1) that of all that are higher.
+    Readings of one datastream are looked at BLOCK at a time.  Where no value of a block leaves the calm band, no
+    gap reaches the shortest silence and nothing of the slot runs, a step would change only what was heard last; so
+    that alone is done.  A slot with a rate or a frozen rule, which remember every reading, is always stepped.
+    """
+    datastream = np.ascontiguousarray(datastream, np.int32)
+    own = datastream, np.ascontiguousarray(slot_of, np.int64), np.empty(len(datastream), np.int64), rules.wait_ms
+    return _drive(_skim, own, time_ms, value, quality, state, rules)
+
+
+def _drive(
+    run: Any,
+    own: tuple[np.ndarray, ...],
+    time_ms: np.ndarray,
+    value: np.ndarray,
+    quality: np.ndarray,
+    state: State,
+    rules: Rules,
+) -> Events:
+    """Call the compiled part until it is through, each time with room for more events and cells."""
     if rules is not state.rules:
         raise ValueError("these are not the rules of this state: carry the state over first")
     readings = (
-        np.ascontiguousarray(slot, np.int64),
         np.ascontiguousarray(time_ms, np.int64),
         np.ascontiguousarray(value, np.float64),
         np.ascontiguousarray(quality, np.uint8),
@@ -50,8 +86,9 @@ def step(
     while done < n:
         cells.make_room(rules.most)  # a row may need a cell for each of its rules
         out = columns(room)
-        done, said = _run(
+        done, said = run(
             done,
+            *own,
             *readings,
             rules.first,
             rules.first_other,
@@ -415,6 +452,160 @@ def _run(  # type: ignore[no-untyped-def]  # the compiler finds the types
         if running >= 0:
             busy[s] = RUNNING if running > 0 else 0
     return slot.shape[0], said
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _skim(  # type: ignore[no-untyped-def]
+    begin,
+    datastream,
+    slot_of,
+    slot,
+    wait_ms,
+    time_ms,
+    value,
+    quality,
+    first,
+    first_other,
+    first_ring,
+    first_mark,
+    calm_low,
+    calm_high,
+    raise_at,
+    form,
+    family,
+    sign,
+    deadband,
+    on_delay_ms,
+    off_delay_ms,
+    window_ms,
+    armed_ms,
+    last_ms,
+    last_value,
+    busy,
+    cell,
+    active,
+    since_ms,
+    started_ms,
+    peak_value,
+    peak_ms,
+    spare,
+    spares,
+    good_ms,
+    mark_ms,
+    mark_value,
+    kept_ms,
+    kept_value,
+    kept_next,
+    e_rule,
+    e_what,
+    e_time_ms,
+    e_value,
+    e_started_ms,
+    e_peak_value,
+    e_peak_ms,
+    e_row,
+):  # pragma: no cover - compiled
+    """As ``_run``, passing over the blocks in which nothing can happen; ``slot`` is filled in where they are stepped."""
+    said = 0
+    n = datastream.shape[0]
+    most = slot_of.shape[0] - 1
+    i = begin
+    while i < n:
+        d = datastream[i]
+        s = slot_of[d if d < most else most]
+        end = min(i + BLOCK, n)
+        others = 0
+        for j in range(i, end):
+            others += datastream[j] != d
+        if others:
+            end = i + 1
+            while datastream[end] == d:
+                end += 1
+        if s < 0:
+            i = end
+            continue
+        still = (
+            busy[s] == 0
+            and last_ms[s] != NEVER
+            and time_ms[i] > last_ms[s]
+            and first_ring[s] == first_ring[s + 1]
+            and first_mark[s] == first_mark[s + 1]
+        )
+        if still:
+            for r in range(first_other[s], first[s + 1]):  # silences that were told end with the next reading
+                still &= cell[r] < 0
+        if still:
+            wait = np.int64(wait_ms[s]) if wait_ms[s] > 0 else FAR
+            if time_ms[i] - last_ms[s] > wait:
+                still = False
+            else:
+                low, high = calm_low[s], calm_high[s]
+                inside = 0
+                for j in range(i, end):
+                    inside += (low < value[j]) & (value[j] < high)
+                near = 0
+                for j in range(i + 1, end):
+                    gap = time_ms[j] - time_ms[j - 1]
+                    near += (gap > 0) & (gap <= wait)
+                still = inside == end - i and near == end - i - 1
+        if still:
+            last_ms[s] = time_ms[end - 1]
+            last_value[s] = value[end - 1]
+            i = end
+            continue
+        for j in range(i, end):
+            slot[j] = s
+        i, more = _run(
+            i,
+            slot[:end],
+            time_ms,
+            value,
+            quality,
+            first,
+            first_other,
+            first_ring,
+            first_mark,
+            calm_low,
+            calm_high,
+            raise_at,
+            form,
+            family,
+            sign,
+            deadband,
+            on_delay_ms,
+            off_delay_ms,
+            window_ms,
+            armed_ms,
+            last_ms,
+            last_value,
+            busy,
+            cell,
+            active,
+            since_ms,
+            started_ms,
+            peak_value,
+            peak_ms,
+            spare,
+            spares,
+            good_ms,
+            mark_ms,
+            mark_value,
+            kept_ms,
+            kept_value,
+            kept_next,
+            e_rule[said:],
+            e_what[said:],
+            e_time_ms[said:],
+            e_value[said:],
+            e_started_ms[said:],
+            e_peak_value[said:],
+            e_peak_ms[said:],
+            e_row[said:],
+        )
+        said += more
+        if i < end:
+            return i, said
+    return n, said
 
 
 @njit(cache=True, nogil=True)
