@@ -52,6 +52,7 @@ ERRORS = {
     "warn.bad_note": "",
     "warn.bad_shelving": "",
     "warn.rule_changed": "",
+    "warn.no_shadow": "",
     "warn.rule_withdrawn": "",
     "warn.cannot_write_cap": _("This would not be a CAP 1.2 message."),
     "warn.bad_cap_key": _("The key or certificate for signing warnings cannot be used."),

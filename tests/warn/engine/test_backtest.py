@@ -65,14 +65,15 @@ CALM = RuleTable.of(
     r._replace(rule_id=r.rule_id + 5 * d, datastream_id=d)
     for d in (2, 3, 9)
     for r in KINDS
-    if d == 9 or r.kind not in ("rate", "frozen")  # those of 9 remember every reading, and are never passed over
+    if d == 9
+    or r.kind not in ("rate", "frozen")  # those of 9 remember every reading, and are never passed over
 )
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.002, 0.05]), st.integers(1, 4))
 @settings(max_examples=60)
 def test_what_is_passed_over_would_have_said_nothing(seed, wild, parts):
-    """Long stretches, most of them calm, with gaps, excursions, bad values and repeated times: as ``step`` one by one."""
+    """Long stretches, most of them calm, with gaps, excursions, bad values, repeated times: as ``step`` one by one."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 900))
     datastream = np.repeat(np.array([2, 3, 5, 9, 40], np.int32), n)

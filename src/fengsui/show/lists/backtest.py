@@ -77,6 +77,7 @@ def of_today(draft: Watched, rule_id: int | None = None) -> tuple[Watched, Watch
     same = there.rule_id == rule_id if rule_id else np.isin(_subject(there), _subject(draft.table))
     there = there.take(same)
     known = dict(Rule.objects.filter(pk__in=there.rule_id.tolist()).values_list("pk", "priority"))
+    there = there.take(np.isin(there.rule_id, list(known)))  # without what runs in shadow
     today = Watched(there, np.array([known[r] for r in there.rule_id.tolist()], np.int64))
     if rule_id:
         return today, draft

@@ -73,7 +73,13 @@ class _Read(NamedTuple):
     reason: np.ndarray | None
 
     def take(self, which: np.ndarray | slice) -> "_Read":
-        return _Read(*(column[which] for column in self[:4]), None if self.reason is None else self.reason[which])
+        return _Read(
+            self.datastream[which],
+            self.time_ms[which],
+            self.value[which],
+            self.quality[which],
+            None if self.reason is None else self.reason[which],
+        )
 
 
 def _day(ids: np.ndarray, low: int, high: int, catalogue: Catalogue) -> Iterator[_Read]:
@@ -91,7 +97,9 @@ def _day(ids: np.ndarray, low: int, high: int, catalogue: Catalogue) -> Iterator
 
 
 def _opened(ids: np.ndarray, low: int, high: int, catalogue: Catalogue) -> "list[list[pq.ParquetFile]] | int":
-    """The day's segments, each open once a reader, in an order in which each datastream's times rise; how many rows where there is none.
+    """The day's segments, each open once a reader, in an order in which each datastream's times rise.
+
+    How many rows where there is no such order.
 
     What is open can be read to its end, even when a merge deletes it.  Raises FileNotFoundError.
     """
@@ -101,12 +109,13 @@ def _opened(ids: np.ndarray, low: int, high: int, catalogue: Catalogue) -> "list
     if any(a.partition == b.partition and b.first_ms <= a.last_ms for a, b in pairwise(segments)):
         return sum(s.rows for s in segments)
     return [
-        [pq.ParquetFile(path) for _ in range(READERS)] for path in catalogue.absolute(s.path for s in segments)
+        [pq.ParquetFile(path) for _ in range(READERS)]
+        for path in catalogue.absolute(s.path for s in segments)
     ]
 
 
 def _decoded(handles: Sequence[pq.ParquetFile], ids: np.ndarray, low: int, high: int) -> Iterator[_Read]:
-    """The readings of ``ids`` in [low, high) of one file in their order, decoded by READERS threads ahead of the caller.
+    """The readings of ``ids`` in [low, high) of one file in their order, decoded by READERS threads some way ahead.
 
     A handle is used by one thread only.
     """
@@ -183,7 +192,11 @@ def _read(file: pq.ParquetFile, group: Group, ids: np.ndarray, low: int, high: i
         for name in ("quality", "reason")
     )
     found = _Read(
-        _numbers(table["datastream"]), _numbers(table["time"]), value, quality, reason if reason.any() else None
+        _numbers(table["datastream"]),
+        _numbers(table["time"]),
+        value,
+        quality,
+        reason if reason.any() else None,
     )
     return _cut(found, ids, low, high)
 

@@ -77,10 +77,11 @@ def record_events(events: Sequence[EventRow]) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def _record(events: Sequence[EventRow]) -> list[dict[str, Any]]:
-    raised = [e for e in events if e.what == RAISED]
-    cleared = [e for e in events if e.what == CLEARED]
     payloads: list[dict[str, Any]] = []
     with connection.cursor() as cursor:
+        events = _without_shadows(cursor, events)
+        raised = [e for e in events if e.what == RAISED]
+        cleared = [e for e in events if e.what == CLEARED]
         new: list[tuple[Any, ...]] = []
         if raised:
             cursor.execute(statements.RAISE, _columns(raised))
@@ -135,8 +136,26 @@ def reconcile(
         keys = [key_of(e.rule_id, e.started_ms) for e in standing]
         cursor.execute(statements.END_UNKNOWN, [at_ms, partitions, partition, keys])
         over = cursor.fetchall()
+        cursor.execute(statements.END_UNKNOWN_SHADOW, [at_ms, partitions, partition, keys])
         _deeds(cursor, "cleared", [pk for pk, _ in over], "no longer watched")
     return payloads + _over(over)
+
+
+def _without_shadows(cursor: Any, events: Sequence[EventRow]) -> list[EventRow]:
+    """The events of rules in force; those of rules in shadow are recorded apart, here."""
+    cursor.execute(statements.SHADOWS, [list({e.rule_id for e in events})])
+    shadows = {row[0] for row in cursor.fetchall()}
+    if not shadows:
+        return list(events)
+    mine = [e for e in events if e.rule_id in shadows]
+    if raised := [e for e in mine if e.what == RAISED]:
+        cursor.execute(statements.RAISE_SHADOW, _columns(raised))
+        new = [row[0] for row in cursor.fetchall()]
+    if cleared := [e for e in mine if e.what == CLEARED]:
+        cursor.execute(statements.CLEAR_SHADOW, _columns(cleared))
+    if raised:
+        cursor.execute(statements.END_OLDER_SHADOW, [new])
+    return [e for e in events if e.rule_id not in shadows]
 
 
 def _over(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -21,6 +21,12 @@ class RuleWithdrawn(FengsuiError):
     code = "warn.rule_withdrawn"
 
 
+class NoShadow(FengsuiError):
+    """Nothing runs in shadow beside this rule, or the version asked for is not in its history."""
+
+    code = "warn.no_shadow"
+
+
 class RuleChanged(FengsuiError):
     """Somebody else changed the rule since the caller read it."""
 

@@ -44,10 +44,19 @@ class RuleQuerySet(models.QuerySet["Rule"]):
         return self.filter(withdrawn_at=None, is_enabled=True, datastream__is_active=True)
 
 
+class RuleManager(models.Manager["Rule"]):
+    """Rules that raise alarms: what runs in shadow is no rule to anybody but the engine (``Rule.every``)."""
+
+    def get_queryset(self) -> RuleQuerySet:
+        return RuleQuerySet(self.model, using=self._db).filter(shadow_of=None)
+
+
 class Rule(models.Model):
     """One alarm over one datastream.  ``setpoint`` is in the datastream's unit (per second for ``rate``; for
     ``frozen`` the largest change that still counts as none); ``window_ms`` is the span of ``rate``, and the
     time without change or without reading for ``frozen`` and ``silent``.
+
+    With ``shadow_of`` it is a draft of that rule that runs beside it: what it says becomes ShadowEpisodes, not alarms.
     """
 
     datastream = models.ForeignKey(Datastream, on_delete=models.CASCADE, related_name="rules")
@@ -73,7 +82,12 @@ class Rule(models.Model):
         db_default=Now(), editable=False, help_text=_("Made or switched on again; silence counts from here")
     )
 
-    objects = RuleQuerySet.as_manager()
+    shadow_of = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.CASCADE, related_name="+"
+    )
+
+    objects = RuleManager.from_queryset(RuleQuerySet)()
+    every = RuleQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("Rule")
@@ -81,9 +95,12 @@ class Rule(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["datastream", "kind"],
-                condition=Q(withdrawn_at=None, kind__in=ONE_EACH),
+                condition=Q(withdrawn_at=None, kind__in=ONE_EACH, shadow_of=None),
                 name="one_rule_of_a_kind",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["shadow_of"], condition=Q(withdrawn_at=None), name="one_shadow_a_rule"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -179,6 +196,31 @@ class Alarm(models.Model):
             models.Index(fields=["-raised_at", "-id"], name="alarm_recent"),
             models.Index(fields=["site", "-raised_at"], name="alarm_site"),
         ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class ShadowEpisode(models.Model):
+    """What would have been an alarm: one episode of a rule that runs in shadow.  Nobody is told, no loop opens.
+
+    ``peak_value`` is that of the raising until it is cleared.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=60, unique=True)
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="episodes")
+    raised_at = models.DateTimeField()
+    raised_value = models.FloatField(null=True)
+    peak_value = models.FloatField(null=True)
+    peak_at = models.DateTimeField(null=True)
+    cleared_at = models.DateTimeField(null=True)
+    cleared_value = models.FloatField(null=True)
+
+    class Meta:
+        verbose_name = _("Episode in shadow")
+        verbose_name_plural = _("Episodes in shadow")
+        indexes = [models.Index(fields=["rule", "raised_at"], name="shadow_rule")]
 
     def __str__(self) -> str:
         return self.key

@@ -249,6 +249,9 @@ def withdraw_rule(actor: Any, rule: Rule, reason: str) -> Rule:
     stored.withdrawn_at, stored.is_enabled = timezone.now(), False
     stored.version += 1
     stored.save(update_fields=["withdrawn_at", "is_enabled", "version"])
+    Rule.every.filter(shadow_of=stored, withdrawn_at=None).update(
+        withdrawn_at=stored.withdrawn_at, is_enabled=False
+    )
     _remember(actor, "rule.withdrawn", stored, reason)
     return stored
 
@@ -286,7 +289,8 @@ def _set(rule: Rule, values: Mapping[str, Any]) -> None:
 
 def _beside_the_others(rule: Rule) -> list[Problem]:
     """Problems of the rule together with the others of its datastream."""
-    others = list(Rule.objects.filter(datastream=rule.datastream_id, withdrawn_at=None).exclude(pk=rule.pk))
+    others = list(Rule.objects.filter(datastream=rule.datastream_id, withdrawn_at=None))
+    others = [other for other in others if other.pk not in (rule.pk, rule.shadow_of_id)]
     if rule.kind in ONE_EACH and any(o.kind == rule.kind for o in others):
         return [
             Problem("kind", gettext_noop("the datastream has a %(kind)s rule already"), {"kind": rule.kind})
@@ -311,6 +315,13 @@ def _remember(actor: Any, action: str, rule: Rule, reason: str, **detail: Any) -
     audit.record(actor, action, rule, org_path=_path_of(rule), reason=reason, version=rule.version, **detail)
 
 
+def keep(rule: Rule) -> None:
+    """Make sure that what ``rule`` says now is in its history: one that was loaded has none yet."""
+    RuleChange.objects.get_or_create(
+        rule=rule, version=rule.version, defaults={"at": rule.armed_at, "values": _snapshot(rule)}
+    )
+
+
 def _snapshot(rule: Rule) -> dict[str, Any]:
     return {"kind": rule.kind, **{name: getattr(rule, name) for name in EDITABLE}}
 
@@ -328,6 +339,16 @@ def _path_of(rule: Rule) -> str:
 
 def _name(actor: Any) -> str:
     return str(actor)[:150] if actor else ""
+
+
+def words(text: str, needed: bool = False) -> str:
+    """A reason as it is kept.  Raises BadNote: too long, or missing where it is ``needed``."""
+    return _words(text, REASON, needed)
+
+
+def put(rule: Rule, values: Mapping[str, Any]) -> None:
+    """Put ``values`` (some of EDITABLE) into ``rule``; nothing is stored.  Raises BadRule with every problem."""
+    _set(rule, values)
 
 
 def _words(text: str, most: int, needed: bool = False) -> str:

@@ -16,7 +16,7 @@ SELECT {KEY}, r.id, r.version, d.id, s.id, s.org_id, s.org_path, r.kind, r.prior
     CASE WHEN r.shelved_until > clock_timestamp() THEN r.shelved_until END, d.stopped_at IS NOT NULL,
     {EPOCH.format("e.received_ms")}, '', clock_timestamp()
 FROM {EVENTS}
-JOIN alarms_rule r ON r.id = e.rule_id
+JOIN alarms_rule r ON r.id = e.rule_id AND r.shadow_of_id IS NULL
 JOIN devices_datastream d ON d.id = r.datastream_id
 JOIN devices_site s ON s.id = d.site_id
 ORDER BY e.started_ms, e.rule_id
@@ -55,6 +55,33 @@ END_UNKNOWN = f"""
 UPDATE alarms_alarm SET cleared_at = greatest({EPOCH.format("%s")}, raised_at)
 WHERE cleared_at IS NULL AND site_id %% %s = %s AND key <> ALL(%s)
 RETURNING id, key
+"""
+
+SHADOWS = "SELECT id FROM alarms_rule WHERE shadow_of_id IS NOT NULL AND id = ANY(%s)"
+
+RAISE_SHADOW = f"""
+INSERT INTO alarms_shadowepisode (key, rule_id, raised_at, raised_value, peak_value, peak_at)
+SELECT {KEY}, e.rule_id, {EPOCH.format("e.started_ms")}, e.value, e.peak_value, {EPOCH.format("e.peak_ms")}
+FROM {EVENTS}
+ORDER BY e.started_ms, e.rule_id
+ON CONFLICT (key) DO NOTHING
+RETURNING id
+"""
+
+CLEAR_SHADOW = f"""
+UPDATE alarms_shadowepisode a SET cleared_at = greatest({EPOCH.format("e.time_ms")}, a.raised_at),
+    cleared_value = e.value, peak_value = coalesce(e.peak_value, a.peak_value),
+    peak_at = coalesce({EPOCH.format("e.peak_ms")}, a.peak_at)
+FROM {EVENTS}
+WHERE a.key = {KEY} AND a.cleared_at IS NULL
+"""
+
+END_OLDER_SHADOW = END_OLDER.replace("alarms_alarm", "alarms_shadowepisode")
+
+END_UNKNOWN_SHADOW = f"""
+UPDATE alarms_shadowepisode a SET cleared_at = greatest({EPOCH.format("%s")}, raised_at)
+FROM alarms_rule r JOIN devices_datastream d ON d.id = r.datastream_id
+WHERE r.id = a.rule_id AND a.cleared_at IS NULL AND d.site_id %% %s = %s AND a.key <> ALL(%s)
 """
 
 DEED = """

@@ -58,7 +58,12 @@ def skim(
     that alone is done.  A slot with a rate or a frozen rule, which remember every reading, is always stepped.
     """
     datastream = np.ascontiguousarray(datastream, np.int32)
-    own = datastream, np.ascontiguousarray(slot_of, np.int64), np.empty(len(datastream), np.int64), rules.wait_ms
+    own = (
+        datastream,
+        np.ascontiguousarray(slot_of, np.int64),
+        np.empty(len(datastream), np.int64),
+        rules.wait_ms,
+    )
     return _drive(_skim, own, time_ms, value, quality, state, rules)
 
 
@@ -505,7 +510,7 @@ def _skim(  # type: ignore[no-untyped-def]
     e_peak_ms,
     e_row,
 ):  # pragma: no cover - compiled
-    """As ``_run``, passing over the blocks in which nothing can happen; ``slot`` is filled in where they are stepped."""
+    """As ``_run``, passing over blocks in which nothing can happen; ``slot`` is filled in where they are stepped."""
     said = 0
     n = datastream.shape[0]
     most = slot_of.shape[0] - 1

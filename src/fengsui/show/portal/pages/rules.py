@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -13,11 +14,12 @@ from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.show.lists import rules as lists
 from fengsui.show.lists.backtest import Trial, try_rule
+from fengsui.show.lists.shadows import beside
 from fengsui.show.lists.sites import datastreams
 from fengsui.show.portal.forms import RuleForm
 from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show
 from fengsui.stores import clock
-from fengsui.warn.alarms import services
+from fengsui.warn.alarms import services, shadows
 from fengsui.warn.alarms.models import Kind, Priority, Rule
 
 
@@ -54,12 +56,18 @@ def rule_detail(request: HttpRequest, pk: int) -> HttpResponse:
         return _tried(request, rule, form, may_edit)
     if request.method == "POST" and form.is_valid():
         rule.version = form.cleaned_data["version"] or rule.version
+        in_shadow = "shadow" in request.POST
+        save = shadows.start if in_shadow else services.edit_rule
         try:
-            services.edit_rule(request.user, rule, form.values(), form.cleaned_data["reason"])
+            save(request.user, rule, form.values(), form.cleaned_data["reason"])
         except FengsuiError as error:
             form.refuse(error)
         else:
-            messages.success(request, _("Saved. The rule is in force within five seconds."))
+            if in_shadow:
+                said = _("The draft runs in shadow within five seconds. Nobody is told of what it finds.")
+            else:
+                said = _("Saved. The rule is in force within five seconds.")
+            messages.success(request, said)
             return redirect(f"/rules/{pk}/")
     return _shown(request, rule, form, may_edit)
 
@@ -74,6 +82,7 @@ def _shown(
         "changes": list(rule.changes.order_by("-version")[:50]),
         "levels": Priority.choices,
         "tried": tried,
+        "shadow": beside(rule, timezone.now()),
     }
     return show(request, "rule", context, status=422 if form.errors else 200)
 
@@ -127,3 +136,42 @@ def rule_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     except FengsuiError as error:
         refused(request, error)
     return redirect(f"/rules/{pk}/")
+
+
+@require_POST
+@page("rule.view")
+def rule_shadow(request: HttpRequest, pk: int) -> HttpResponse:
+    """Promote or stop the draft that runs in shadow; what was seen of both stays in the audit trail."""
+    rule = one_or_404(lists.rules(request.user), pk=pk)
+    reason = request.POST.get("reason", "")
+    try:
+        if "promote" in request.POST:
+            seen = beside(rule, timezone.now())
+            rule.version = _number(request.POST.get("version", "")) or rule.version
+            shadows.promote(request.user, rule, reason, seen.figures if seen else None)
+            messages.success(request, _("Promoted. The draft is in force within five seconds."))
+        else:
+            shadows.stop(request.user, rule, reason)
+            messages.success(request, _("Stopped. Nothing runs in shadow beside this rule."))
+    except FengsuiError as error:
+        refused(request, error)
+    return redirect(f"/rules/{pk}/")
+
+
+@require_POST
+@page("rule.view")
+def rule_go_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say again what an earlier version said, as a new version."""
+    rule = one_or_404(lists.rules(request.user), pk=pk)
+    version = _number(request.POST.get("version", ""))
+    reason = request.POST.get("reason", "") or _("Back to version %(n)s") % {"n": version}
+    try:
+        shadows.go_back(request.user, rule, version, reason)
+        messages.success(request, _("Saved. The rule is in force within five seconds."))
+    except FengsuiError as error:
+        refused(request, error)
+    return redirect(f"/rules/{pk}/")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
