@@ -34,6 +34,7 @@ PAGES = {
     "/loops/{loop}/": "loop.view",
     "/rules/": "rule.view",
     "/rules/?q=压力": "rule.view",
+    "/scorecards/": "alarm.view",
     "/rules/?show=withdrawn": "rule.view",
     "/rules/{rule}/": "rule.view",
     "/rules/new/?datastream={stream}": "rule.edit",

@@ -69,10 +69,99 @@ def test_the_command_prints_a_line_each_or_json(alarms, capsys):
     assert call(*span, "--by", "site") == 0
     head, line, _other = capsys.readouterr().out.splitlines()
     assert head.split()[0] == "alarms"
-    assert line.split() == ["4", "4.00", "3", "0.00%", "1", "0", "3", "50s", "tep-1"]
+    assert line.split() == ["4", "4.00", "3", "0.00%", "1", "0", "3", "50s", "0", "0", "0", "tep-1"]
     assert call(*span, "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["burden"]["alarms"] == 4
     assert call("--from", at(DAY).isoformat(), "--to", at(DAY).isoformat()) == 2
     assert "--from must be before --to" in capsys.readouterr().err
     assert call("--from", at(-9 * DAY).isoformat(), "--to", at(-8 * DAY).isoformat()) == 0
     assert "no alarm stood" in capsys.readouterr().out
+
+
+@pytest.fixture
+def judged(alarms):
+    """The four alarms of P7: one real, one a false report, one a calibration, one not yet closed."""
+    from fengsui.loops.models import Deed, Kind, Loop
+
+    kind = Kind.objects.get(code="alarm_disposal")
+    found = [("closed", "real"), ("false_alarm", "instrument"), ("closed", "maintenance"), ("", "real")]
+    for alarm, (outcome, cause) in zip(
+        Alarm.objects.filter(rule=alarms.rule).order_by("raised_at"), found, strict=True
+    ):
+        loop = Loop.objects.create(
+            kind=kind, kind_version=1, key=f"alarm:{alarm.key}", title="t", org=alarm.org, org_path=alarm.org_path,
+            step=outcome or "handling", step_since=alarm.raised_at, opened_at=alarm.raised_at, outcome=outcome,
+            closed_at=alarm.raised_at + timedelta(hours=1) if outcome else None,
+        )  # fmt: skip
+        for said in ("process", cause):  # the last one counts
+            Deed.objects.create(
+                loop=loop, step="handling", action="submit", at=alarm.raised_at, data={"cause": said}
+            )
+    return alarms
+
+
+def test_closed_loops_say_what_was_real_and_occurrences_what_was_missed(judged):
+    from fengsui.warn.alarms import occurrences
+    from fengsui.warn.alarms.models import Occurrence
+
+    site = judged.stream.site
+    actor = judged.users["duty_officer"]
+    occurrences.record(actor, site, at(DAY // 2 + 3_600_000), "seal leaked")  # alarms from T0 on
+    mistake = occurrences.record(actor, site, at(DAY // 4), "typed wrongly")
+    occurrences.withdraw(actor, mistake, "typed wrongly")
+    occurrences.record(actor, site, at(-1), "before the span")
+    score = {
+        s.of[0]: s for s in scorecard(Alarm.objects.all(), T0, T0 + DAY, "site", Occurrence.objects.all())
+    }
+    verdicts = score["tep-1"].verdicts
+    assert (verdicts.real, verdicts.false, verdicts.test) == (1, 1, 1)
+    assert (verdicts.warned, verdicts.missed, verdicts.lead_s) == (1, 0, DAY / 2000 + 3600)
+    assert (verdicts.false_alarm_ratio, verdicts.hit_rate) == (0.5, 1.0)
+    missed = occurrences.record(actor, site, at(-30 * DAY), "nobody was warned")
+    (only,) = scorecard(Alarm.objects.all(), T0 - 31 * DAY, T0 - 29 * DAY, "county", Occurrence.objects.all())
+    assert (only.verdicts.missed, only.verdicts.hit_rate, only.burden.alarms) == (1, 0.0, 0)
+    assert missed.recorded_by == str(actor)
+    rule = scorecard(Alarm.objects.all(), T0, T0 + DAY, "rule", Occurrence.objects.all())[0]
+    assert (rule.verdicts.real, rule.verdicts.missed, rule.verdicts.hit_rate) == (1, None, None)
+
+
+def test_the_page_the_file_and_what_happened(judged, open_as):
+    from fengsui.warn.alarms.models import Occurrence
+
+    year, n = at(0).year, (at(0).month - 1) // 3 + 1
+    client = open_as(judged.users["duty_officer"], "en")
+    page = client.get(f"/scorecards/?by=site&quarter={year}-Q{n}").content.decode()
+    assert "by=rule&amp;site=tep-1" in page and "50.0%" in page
+    answer = client.get(f"/scorecards/?by=rule&format=csv&quarter={year}-Q{n}")
+    lines = answer.content.decode("utf-8-sig").splitlines()
+    assert lines[0].startswith("of,alarms,per_day") and any(line.startswith("tep-1 P7 h ") for line in lines)
+    sent = {"site": "tep-1", "at": "2026-01-02T03:04", "what": "阀门泄漏"}
+    client.post("/scorecards/occurrences/", sent)
+    row = Occurrence.objects.get()
+    assert (row.what, row.site.code) == ("阀门泄漏", "tep-1")
+    for wrong in ({"at": "x"}, {"what": " "}, {"at": "2999-01-01T00:00"}):
+        client.post("/scorecards/occurrences/", {**sent, **wrong})
+    assert Occurrence.objects.count() == 1
+    client.post(f"/scorecards/occurrences/{row.pk}/withdraw/", {"reason": ""})
+    row.refresh_from_db()
+    assert row.withdrawn_at is None
+    client.post(f"/scorecards/occurrences/{row.pk}/withdraw/", {"reason": "wrong site"})
+    row.refresh_from_db()
+    assert row.withdrawn_at is not None
+
+
+def test_a_stranger_sees_no_score_and_records_nothing_there(judged, open_as):
+    from fengsui.warn.alarms import occurrences
+    from fengsui.warn.alarms.models import Occurrence
+
+    row = occurrences.record(judged.users["duty_officer"], judged.stream.site, at(0), "seal leaked")
+    stranger = open_as(judged.stranger)
+    for by in ("county", "organisation", "site", "rule", "kind"):
+        page = stranger.get(f"/scorecards/?by={by}&quarter={at(0).year}-Q{(at(0).month - 1) // 3 + 1}")
+        assert page.status_code == 200
+        assert "tep-1" not in page.content.decode() and "seal leaked" not in page.content.decode()
+    sent = {"site": "tep-1", "at": "2026-01-02T03:04", "what": "x"}
+    assert stranger.post("/scorecards/occurrences/", sent).status_code == 404
+    assert stranger.post(f"/scorecards/occurrences/{row.pk}/withdraw/", {"reason": "x"}).status_code == 404
+    open_as(judged.users["viewer"]).post("/scorecards/occurrences/", sent)
+    assert Occurrence.objects.count() == 1

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="from_at", required=True, metavar="TIME", help="ISO 8601; UTC if it names no zone"
     )
     score.add_argument("--to", dest="to_at", required=True, metavar="TIME")
-    score.add_argument("--by", choices=("rule", "site", "organisation", "kind"), default="rule")
+    score.add_argument("--by", choices=("rule", "site", "organisation", "county", "kind"), default="rule")
     score.add_argument("--json", action="store_true", help="every figure, as JSON")
 
 
@@ -152,9 +152,9 @@ def _scorecard(args: argparse.Namespace) -> int:
 
     django_setup.setup()
     from fengsui.show.lists.scorecard import scorecard
-    from fengsui.warn.alarms.models import Alarm
+    from fengsui.warn.alarms.models import Alarm, Occurrence
 
-    scores = scorecard(Alarm.objects.all(), from_ms, to_ms, args.by)
+    scores = scorecard(Alarm.objects.all(), from_ms, to_ms, args.by, Occurrence.objects.all())
     if args.json:
         print(json.dumps([asdict(score) for score in scores], ensure_ascii=False))
         return 0
@@ -163,13 +163,15 @@ def _scorecard(args: argparse.Namespace) -> int:
         return 0
     print(
         f"{'alarms':>8}{'a day':>9}{'in 10 min':>11}{'flood':>9}{'chatter':>9}{'> 24 h':>8}{'acked':>7}{'after':>9}"
+        f"{'real':>6}{'false':>7}{'missed':>8}"
     )
     for score in scores:
-        b = score.burden
+        b, v = score.burden, score.verdicts
+        missed = "" if v.missed is None else v.missed
         after = "" if score.median_ack_s is None else words(round(score.median_ack_s) * 1000)
         print(
             f"{b.alarms:>8}{b.per_day:>9.2f}{b.peak_10_min:>11}{b.flood_share:>9.2%}{b.chattering:>9}{b.stale:>8}"
-            f"{score.acked:>7}{after:>9}  {' '.join(score.of)}"
+            f"{score.acked:>7}{after:>9}{v.real:>6}{v.false:>7}{missed:>8}  {' '.join(score.of)}"
         )
     return 0
 

@@ -3,6 +3,7 @@
 The figures of a group are those of ``warn/engine/burden``, as if one person watched just this group.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 from django.db.models import F, Q, QuerySet
 
-from fengsui.warn.alarms.models import Alarm
+from fengsui.loops.models import Deed
+from fengsui.people.orgs.models import Org
+from fengsui.warn.alarms.models import Alarm, Occurrence
 from fengsui.warn.engine import NEVER
 from fengsui.warn.engine.burden import Burden, burden
 
@@ -18,8 +21,51 @@ GROUPS = {
     "rule": ("site__code", "datastream__code", "kind", "rule_id"),
     "site": ("site__code",),
     "organisation": ("org__name",),
+    "county": ("org_path",),
     "kind": ("kind",),
 }
+
+
+SITES = {"site": "site__code", "organisation": "site__org__name", "county": "site__org_path"}
+# What the cause of a closed disposal loop says about its alarm; other causes judge nothing.
+REAL, FALSE, TEST = "real", "false", "test"
+COUNTS_AS = {
+    "real": REAL,
+    "process": REAL,
+    "instrument": FALSE,
+    "communication": FALSE,
+    "setpoint": FALSE,
+    "maintenance": TEST,
+}
+FALSE_OUTCOME = "false_alarm"
+WARNED_WITHIN = timedelta(hours=24)  # an alarm of the site no earlier than this warned of what happened
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Alarms raised in the span by what their closed loops found, and what happened there.
+
+    ``warned`` and ``missed``: occurrences with and without an alarm of their site within WARNED_WITHIN before; None
+    where a group is no place.  ``lead_s``: from the first of those alarms to what happened, the median.
+    """
+
+    real: int
+    false: int
+    test: int
+    warned: int | None
+    missed: int | None
+    lead_s: float | None
+
+    @property
+    def false_alarm_ratio(self) -> float | None:
+        """False alarms of those judged real or false, 0 … 1 (FAR of the verification of warnings)."""
+        return self.false / (self.real + self.false) if self.real + self.false else None
+
+    @property
+    def hit_rate(self) -> float | None:
+        """Occurrences that were warned of, 0 … 1 (POD)."""
+        happened = (self.warned or 0) + (self.missed or 0)
+        return (self.warned or 0) / happened if happened else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +76,96 @@ class Score:
     burden: Burden
     acked: int
     median_ack_s: float | None  # from raised to acknowledged; None when nobody did
+    p90_ack_s: float | None
+    verdicts: Verdicts
 
 
-def scorecard(alarms: QuerySet[Alarm], from_ms: int, to_ms: int, by: str) -> list[Score]:
+def scorecard(
+    alarms: QuerySet[Alarm],
+    from_ms: int,
+    to_ms: int,
+    by: str,
+    occurrences: QuerySet[Occurrence] | None = None,
+) -> list[Score]:
     """A line for each group that had an alarm in [from_ms, to_ms), those with most alarms first.
 
-    ``alarms`` are those that the caller may see; ``by`` is one of GROUPS.  Acknowledgements after the span count.
+    ``alarms`` and ``occurrences`` (none: nothing is known of any) are those that the caller may see;
+    ``by`` is one of GROUPS.  Acknowledgements after the span count.
     Raises ValueError when the span is empty.
     """
     begin, end = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms) for ms in (from_ms, to_ms))
     stood = alarms.filter(Q(cleared_at=None) | Q(cleared_at__gte=begin), raised_at__lt=end)
     names = GROUPS[by]
     rows = stood.order_by().values_list(
-        "rule_id", "datastream_id", "raised_at", "cleared_at", "acked_at", *(F(name) for name in names)
+        "rule_id", "datastream_id", "raised_at", "cleared_at", "acked_at", "key", *(F(name) for name in names)
     )
+    named = _counties() if by == "county" else None
+    verdict = _judged(begin)
     groups: dict[tuple[str, ...], list[Any]] = {}
     for row in rows.iterator(chunk_size=10_000):
-        groups.setdefault(tuple(str(x) for x in row[5:]), []).append(row[:5])
-    found = [_score(of, members, from_ms, to_ms) for of, members in groups.items()]
+        of = (named(row[6]),) if named else tuple(str(x) for x in row[6:])
+        groups.setdefault(of, []).append(row[:6])
+    happened = None
+    if by in SITES and occurrences is not None:
+        happened = _happened(
+            alarms, occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None), by, named
+        )
+    for place in happened or ():
+        groups.setdefault(place, [])
+    found = [
+        _score(of, members, from_ms, to_ms, verdict, None if happened is None else happened.get(of, []))
+        for of, members in groups.items()
+    ]
     return sorted(found, key=lambda score: (-score.burden.alarms, score.of))
 
 
-def _score(of: tuple[str, ...], members: list[Any], from_ms: int, to_ms: int) -> Score:
+def _judged(begin: datetime) -> dict[str, str]:
+    """The verdict of each alarm by key: of closed loops, by the last cause that was given."""
+    found: dict[str, str] = {}
+    closed = Deed.objects.filter(loop__key__startswith="alarm:", loop__closed_at__gte=begin)
+    rows = closed.order_by("id").values_list("loop__key", "loop__outcome", "data__cause")
+    for key, outcome, cause in rows.iterator(chunk_size=10_000):
+        name = key.removeprefix("alarm:")
+        if outcome == FALSE_OUTCOME:
+            found[name] = FALSE
+        elif cause is not None:
+            found[name] = COUNTS_AS.get(cause, "")
+    return found
+
+
+def _happened(
+    alarms: QuerySet[Alarm], rows: QuerySet[Occurrence], by: str, named: Callable[[str], str] | None
+) -> dict[tuple[str, ...], list[float | None]]:
+    """Of each place, for each occurrence in the span the seconds from its first alarm; None where there was none."""
+    out: dict[tuple[str, ...], list[float | None]] = {}
+    for site, at, place in rows.values_list("site_id", "at", SITES[by]):
+        before = alarms.filter(site_id=site, raised_at__gt=at - WARNED_WITHIN, raised_at__lte=at)
+        first = before.order_by("raised_at").values_list("raised_at", flat=True).first()
+        lead = None if first is None else (at - first).total_seconds()
+        out.setdefault((named(place) if named else str(place),), []).append(lead)
+    return out
+
+
+def _counties() -> Callable[[str], str]:
+    """Names the county of a path of organisations; "" where it is in none."""
+    name = {path: name for path, name in Org.objects.filter(kind="county").values_list("path", "name")}
+
+    def of(path: str) -> str:
+        parts = path.strip("/").split("/")
+        above = ("/" + "/".join(parts[:n]) + "/" for n in range(len(parts), 0, -1))
+        return next((name[p] for p in above if p in name), "")
+
+    return of
+
+
+def _score(
+    of: tuple[str, ...],
+    members: list[Any],
+    from_ms: int,
+    to_ms: int,
+    verdict: dict[str, str],
+    happened: list[float | None] | None,
+) -> Score:
     # an alarm whose rule was deleted is told apart by its datastream
     rule = np.array([r if r is not None else -d for r, d, *_ in members], np.int64)
     raised, cleared, acked = (
@@ -64,6 +178,20 @@ def _score(of: tuple[str, ...], members: list[Any], from_ms: int, to_ms: int) ->
         burden(rule, raised, cleared, from_ms, to_ms),
         int(answered.sum()),
         float(np.median(waited)) / 1000 if len(waited) else None,
+        float(np.percentile(waited, 90)) / 1000 if len(waited) else None,
+        _verdicts([verdict.get(row[5], "") for row in members if _ms(row[2]) >= from_ms], happened),
+    )
+
+
+def _verdicts(said: list[str], happened: list[float | None] | None) -> Verdicts:
+    leads = [lead for lead in happened or () if lead is not None]
+    return Verdicts(
+        said.count(REAL),
+        said.count(FALSE),
+        said.count(TEST),
+        None if happened is None else len(leads),
+        None if happened is None else len(happened) - len(leads),
+        float(np.median(leads)) if leads else None,
     )
 
 

@@ -226,6 +226,36 @@ class ShadowEpisode(models.Model):
         return self.key
 
 
+class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
+    def visible_to(self, user: Any) -> "OccurrenceQuerySet":
+        """Of sites at or below an organisation where ``user`` may ``alarm.view``."""
+        return self.filter(access.rows_where(user, "alarm.view", "site__org_path"))
+
+
+class Occurrence(models.Model):
+    """Something that really happened at a site, recorded by a person: alarms are scored against it.
+
+    An alarm of the site shortly before makes it warned; without one it was missed.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="occurrences")
+    at = models.DateTimeField()
+    what = models.CharField(max_length=300)
+    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_by = models.CharField(max_length=150)
+    withdrawn_at = models.DateTimeField(null=True, editable=False)
+
+    objects = OccurrenceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Occurrence")
+        verbose_name_plural = _("Occurrences")
+        indexes = [models.Index(fields=["at"], name="occurrence_at")]
+
+    def __str__(self) -> str:
+        return f"{self.site} {self.at:%Y-%m-%d %H:%M}"
+
+
 class Deed(models.Model):
     """What was done to an alarm, in order: raised, acked, cleared, shelved, unshelved, suppressed …"""
 

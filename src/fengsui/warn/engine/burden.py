@@ -79,10 +79,11 @@ def windows(raised_ms: np.ndarray, from_ms: int, to_ms: int, window_ms: int) -> 
 
 def flooded(counts: np.ndarray) -> np.ndarray:
     """Which ten-minute windows are in flood (bool [windows])."""
-    found, on = np.zeros(len(counts), bool), False
-    for i, count in enumerate(counts.tolist()):
-        on = count >= FLOOD_UNTIL if on else count >= FLOOD_FROM
-        found[i] = on
+    found, on, before = np.zeros(len(counts), bool), False, -1
+    busy = np.flatnonzero(counts >= FLOOD_UNTIL)  # whatever the rest says, it ends a flood
+    for i, count in zip(busy.tolist(), counts[busy].tolist(), strict=True):
+        on = (on and i == before + 1) or count >= FLOOD_FROM
+        found[i], before = on, i
     return found
 
 

@@ -108,6 +108,18 @@ def alarm_state(state: str) -> SafeString:
 
 
 @register.filter
+def lasting(seconds: float | None) -> str:
+    """Seconds as ``duration`` says milliseconds."""
+    return duration(None if seconds is None else round(seconds) * 1000)
+
+
+@register.filter
+def share(part: float | None) -> str:
+    """A share 0 … 1 in percent."""
+    return DASH if part is None else f"{part:.1%}"
+
+
+@register.filter
 def reason(number: int) -> str:
     return words.reason(number)
 
