@@ -35,6 +35,7 @@ def test_a_draft_runs_is_compared_promoted_and_taken_back(world, open_as, url):
     raise_both(world.rule, draft)
     page = client.get(url).content.decode()
     assert 'id="shadow"' in page and "1 alarms as in force, 1 in shadow" in page
+    assert page.count('<td class="num">—</td>') >= 2, "of a few seconds no figure a day is told"
     assert Alarm.objects.filter(rule=draft).count() == 0 and ShadowEpisode.objects.count() == 1
     rules = client.get("/rules/").content.decode()
     assert rules.count(f'href="{url}"') == 1 and f"/rules/{draft.pk}/" not in rules

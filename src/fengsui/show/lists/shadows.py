@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from fengsui.warn.alarms import shadows
 from fengsui.warn.alarms.models import Alarm, Rule, ShadowEpisode
 from fengsui.warn.engine import NEVER
-from fengsui.warn.engine.burden import Burden, burden, without_counterpart
+from fengsui.warn.engine.burden import DAY_MS, Burden, burden, without_counterpart
 
 SHOWN = 20  # episodes listed on the page
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +25,7 @@ class Beside:
     since: datetime
     in_force: Burden
     shadow: Burden
+    whole_day: bool  # less than a day says nothing about alarms a day
     only_in_force: int
     only_shadow: int
     episodes: list[ShadowEpisode]
@@ -36,7 +37,7 @@ class Beside:
         return [
             (_("Alarms"), a.alarms, b.alarms),
             (_("Only on this side"), self.only_in_force, self.only_shadow),
-            (_("Alarms a day"), round(a.per_day, 2), round(b.per_day, 2)),
+            (_("Alarms a day"), *(round(x.per_day, 2) if self.whole_day else "—" for x in (a, b))),
             (_("Most in 10 minutes"), a.peak_10_min, b.peak_10_min),
             (_("Longer than 24 hours"), a.stale, b.stale),
             (_("Standing now"), a.standing, b.standing),
@@ -51,8 +52,8 @@ class Beside:
             **{
                 name: {
                     "alarms": side.alarms,
-                    "per_day": round(side.per_day, 2),
                     "peak_10_min": side.peak_10_min,
+                    "standing": side.standing,
                 }
                 for name, side in (("in_force", self.in_force), ("shadow", self.shadow))
             },
@@ -83,6 +84,7 @@ def beside(rule: Rule, now: datetime) -> Beside | None:
         draft.armed_at,
         burden(*mine, from_ms, to_ms),
         burden(*theirs, from_ms, to_ms),
+        to_ms - from_ms >= DAY_MS,
         int(without_counterpart(mine, theirs).sum()),
         int(without_counterpart(theirs, mine).sum()),
         list(told.order_by("-raised_at")[:SHOWN]),
