@@ -56,7 +56,8 @@ def test_detectors_are_measured(monkeypatch):
 def test_a_back_test_is_measured(monkeypatch, tmp_path, settings):
     settings.HISTORY_ROOT = tmp_path
     monkeypatch.setattr(backtest, "DATASTREAMS", 5)
-    speed, month = backtest.measure(3000)
+    speed, month, calm, calm_month = backtest.measure(3000)
     assert speed.low > 0
-    assert month.value > 0
+    assert month.value > 0 and calm_month.value > 0
+    assert calm.note.endswith(" 0 alarms of today")
     assert speed.note.startswith("30,000 readings, 5 datastreams")

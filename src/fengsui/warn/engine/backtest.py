@@ -84,11 +84,15 @@ def episodes(events: Events) -> dict[str, np.ndarray]:
     peak_value, the worst until it was cleared (that of the raising while it stands) · peak_ms.
     """
     up, down = events.take(events.what == RAISED), events.take(events.what != RAISED)
-    ended = {
-        key: i for i, key in enumerate(zip(down.rule_id.tolist(), down.started_ms.tolist(), strict=True))
-    }
-    keys = zip(up.rule_id.tolist(), up.started_ms.tolist(), strict=True)
-    end = np.array([ended.get(key, -1) for key in keys], np.int64)
+    both = np.concatenate([up.rule_id, down.rule_id]), np.concatenate([up.started_ms, down.started_ms])
+    place = np.lexsort((np.arange(len(both[0])), both[1], both[0]))  # an end right behind its beginning
+    same = np.ones(max(len(place) - 1, 0), bool)
+    for column in both:
+        same &= column[place][1:] == column[place][:-1]
+    begun, ending = place[:-1][same], place[1:][same]
+    paired = (begun < len(up)) & (ending >= len(up))
+    end = np.full(len(up), -1, np.int64)
+    end[begun[paired]] = ending[paired] - len(up)
     over = end >= 0
     out = {
         "rule_id": up.rule_id,
