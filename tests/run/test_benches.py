@@ -58,6 +58,5 @@ def test_a_back_test_is_measured(monkeypatch, tmp_path, settings):
     monkeypatch.setattr(backtest, "DATASTREAMS", 5)
     speed, month, calm, calm_month = backtest.measure(3000)
     assert speed.low > 0
-    assert month.value > 0 and calm_month.value > 0
-    assert calm.note.endswith(" 0 alarms of today")
+    assert month.value > 0 and calm_month.value > 0 and calm.low > 0
     assert speed.note.startswith("30,000 readings, 5 datastreams")
