@@ -31,6 +31,7 @@ export default defineConfig({
         site: at("src/screens/site/main.ts"),
         camera: at("src/screens/camera/main.ts"),
         fence: at("src/screens/fence/main.ts"),
+        risk: at("src/screens/risk/main.ts"),
         here: at("src/screens/here/main.ts"),
         warning: at("src/screens/warning/main.ts"),
       },

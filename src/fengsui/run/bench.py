@@ -33,6 +33,7 @@ BENCHES = (
     "units",
     "detectors",
     "backtest",
+    "risk",
 )
 HEAD = """# Benchmarks
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "migrate": "fengsui.run.migrate",
     "reset": "fengsui.run.reset",
     "region": "fengsui.run.region",
+    "risk": "fengsui.run.risk",
     "replay": "fengsui.run.replay",
     "devices": "fengsui.run.devices",
     "device": "fengsui.run.device",

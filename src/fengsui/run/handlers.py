@@ -25,6 +25,8 @@ from fengsui.warn.alarms.life import is_announced
 from fengsui.warn.alarms.models import Alarm, Rule
 from fengsui.warn.fences import services as fences
 from fengsui.warn.fences.models import FenceRule
+from fengsui.warn.risks import handlers as risks
+from fengsui.warn.risks import services as risk
 from fengsui.warn.warnings import handlers as warnings
 
 KIND = "alarm_disposal"
@@ -79,6 +81,7 @@ def alarms_raised(events: list[tuple[Context, dict[str, Any]]]) -> None:
             _acknowledge(alarm)
         told.append(_told(first[alarm.pk], alarm, "raised", loop.pk if loop is not None else None))
     outbox.add_many("live", told)
+    risk.stale()
 
 
 def alarm_cleared(context: Context, payload: dict[str, Any]) -> None:
@@ -88,6 +91,7 @@ def alarm_cleared(context: Context, payload: dict[str, Any]) -> None:
     if alarm.cleared_at is not None:
         loops.note_fact(loop_key(alarm), "cleared", alarm.cleared_at, at=alarm.cleared_at)
     _live(context, alarm, "cleared")
+    risk.stale()
 
 
 def alarm_acked(context: Context, payload: dict[str, Any]) -> None:
@@ -103,6 +107,7 @@ def alarm_told(context: Context, payload: dict[str, Any]) -> None:
     """Something else happened to an alarm (shelved, suppressed …): only the screens follow."""
     if (alarm := _alarm(payload)) is not None:
         _live(context, alarm, context.topic.removeprefix("alarm."))
+        risk.stale()
 
 
 def loop_acted(context: Context, payload: dict[str, Any]) -> None:
@@ -157,7 +162,9 @@ def unit_changed(context: Context, payload: dict[str, Any]) -> None:
     fences.follow(FenceRule.objects.filter(withdrawn_at=None), payload["units"])
 
 
-SLOW = frozenset({"quarantine.replay"})  # may take many seconds: drained apart, so that nothing else waits
+SLOW = frozenset(
+    {"quarantine.replay", "hazard.identified", "risk.stale"}
+)  # may take many seconds: drained apart, so that nothing else waits
 
 HANDLERS: Mapping[str, Handler] = {
     "alarm.raised": Many(alarms_raised),
@@ -173,6 +180,8 @@ HANDLERS: Mapping[str, Handler] = {
     "quarantine.replay": quarantine.replay,
     "warning.approved": warnings.warning_approved,
     "warning.message": warnings.warning_message,
+    "hazard.identified": Many(risks.stale),
+    "risk.stale": Many(risks.stale),
     "live": live,
 }
 

@@ -13,10 +13,10 @@ from fengsui.run import settings
 from fengsui.sense.codecs.frame import Term
 from fengsui.stores import clock
 from fengsui.warn.hazards import answer, inventory, tables
+from fengsui.warn.inventories import folder
 
 HELP = "identify and grade major hazards (GB 18218) of an inventory, step by step; list what is regulated"
 LANGUAGES = ("zh", "en")
-MAX_TABLE = 4 << 20  # bytes of one file of tables
 WORDS = {
     "row": Term("第 %s 行", "row %s"),
     "unit": Term("单元", "unit"),
@@ -56,18 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def load() -> tables.Tables:
     """The shipped tables, with those of FENGSUI_HAZARD_TABLES in their place.  Raises BadHazardTable."""
-    folder = settings.value("FENGSUI_HAZARD_TABLES")
-    if not folder:
-        return tables.shipped()
-    try:
-        paths = sorted(path for path in Path(folder).iterdir() if path.suffix == ".json")
-        if big := [path.name for path in paths if path.stat().st_size > MAX_TABLE]:
-            raise tables.BadHazardTable(f"{big[0]}: larger than {MAX_TABLE >> 20} MiB")
-        return tables.read({path.stem: path.read_bytes() for path in paths})
-    except OSError as error:
-        raise tables.BadHazardTable(
-            f"FENGSUI_HAZARD_TABLES={folder}: {error.strerror}: name a folder that can be read"
-        ) from None
+    return folder.load(settings.value("FENGSUI_HAZARD_TABLES"))
 
 
 def _grade(args: argparse.Namespace, used: tables.Tables) -> int:

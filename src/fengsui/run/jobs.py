@@ -14,6 +14,7 @@ from procrastinate.contrib.django import app
 from fengsui.loops import evidence
 from fengsui.stores import outbox
 from fengsui.warn.fences import services as fences
+from fengsui.warn.risks import services as risks
 from fengsui.warn.warnings import pulling
 
 log = structlog.get_logger()
@@ -78,6 +79,13 @@ def pull_cap_feeds(timestamp: int) -> None:
     pulling.pull_due()
 
 
+def reckon_risk(timestamp: int) -> None:
+    """Reckon the risk of every site: facts begin and end, warnings expire, levels come down with time."""
+    done = risks.reckon()
+    if done.levels:
+        log.info("risk.levels", sites=done.sites, changed=done.changed, levels=done.levels)
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
@@ -85,5 +93,6 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "sweep_evidence": ("17 3 * * *", sweep_evidence),
     "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
     "pull_cap_feeds": ("* * * * *", pull_cap_feeds),
+    "reckon_risk": ("* * * * *", reckon_risk),
     "clear_sessions": ("37 3 * * *", clear_sessions),
 }

@@ -229,6 +229,8 @@ INSTALLED_APPS = [
     "fengsui.warn.alarms",
     "fengsui.warn.fences",
     "fengsui.warn.warnings",
+    "fengsui.warn.inventories",
+    "fengsui.warn.risks",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]
@@ -326,6 +328,7 @@ AXES_VERBOSE = False
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 
+HAZARD_TABLES = value("FENGSUI_HAZARD_TABLES")
 LANGUAGE_COOKIE_AGE = 365 * 86_400
 LANGUAGE_CODE = value("FENGSUI_LANGUAGE")
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]

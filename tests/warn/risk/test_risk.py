@@ -1,7 +1,6 @@
 """The index: what it adds up to, in which direction it moves, when it comes down again."""
 
 import json
-from importlib import resources
 
 import numpy as np
 import pytest
@@ -152,7 +151,7 @@ def test_near_is_every_pair_within_the_radius(places):
 
 
 def test_the_weights_are_checked():
-    text = resources.files(weights.__package__).joinpath("shipped/weights.json").read_text()
+    text = weights.shipped_text()
 
     def spoilt(change):
         document = json.loads(text)

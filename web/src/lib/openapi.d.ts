@@ -318,6 +318,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hazards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hazards
+         * @description Major hazards of today by GB 18218, the newest first.  ``grade`` is 1 (most severe) to 4.
+         */
+        get: operations["fengsui_show_api_hazards_list_hazards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/sites/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Identification
+         * @description The newest identification of a site: the answer of ``fengsui hazards grade --json`` as it was kept.
+         */
+        get: operations["fengsui_show_api_hazards_get_identification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/here": {
         parameters: {
             query?: never;
@@ -534,6 +574,130 @@ export interface paths {
          * @description Who is logged in, what they may do and where, and the map's first view.
          */
         get: operations["fengsui_show_api_api_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/facts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Facts
+         * @description Declared facts that hold now, 1,000 at most.
+         */
+        get: operations["fengsui_show_api_risk_list_facts"];
+        put?: never;
+        /**
+         * Declare Fact
+         * @description Say that something goes on at a site: fire work, start-up, a missing commitment, an overdue danger.
+         */
+        post: operations["fengsui_show_api_risk_declare_fact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/facts/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw Fact
+         * @description End a fact now; it stays in the record.
+         */
+        delete: operations["fengsui_show_api_risk_withdraw_fact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Moment
+         * @description Every site in sight as it was at ``at_ms`` (now unless given), in columns for a map with a time slider.
+         */
+        get: operations["fengsui_show_api_risk_get_moment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Risk
+         * @description Sites by risk, the worst first; ``level`` 1 red to 4 blue.  The index is this platform's own, 0 to 100.
+         */
+        get: operations["fengsui_show_api_risk_list_risk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/sites/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Risk
+         * @description One site with every point of its index; they add up to it exactly.
+         */
+        get: operations["fengsui_show_api_risk_get_risk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/risk/tree/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tree
+         * @description Parts of the tree of one kind, the worst first, from the sites in sight.
+         */
+        get: operations["fengsui_show_api_risk_get_tree"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1203,6 +1367,34 @@ export interface components {
             /** Url */
             url: string;
         };
+        /** FactIn */
+        FactIn: {
+            /** From Ms */
+            from_ms?: number | null;
+            /** Kind */
+            kind: string;
+            /** Site */
+            site: string;
+            /** Source */
+            source: string;
+            /** To Ms */
+            to_ms?: number | null;
+        };
+        /** FactOut */
+        FactOut: {
+            /** From Ms */
+            from_ms: number;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Site */
+            site: string;
+            /** Source */
+            source: string;
+            /** To Ms */
+            to_ms: number | null;
+        };
         /** Feature */
         Feature: {
             geometry: components["schemas"]["Geometry"];
@@ -1321,6 +1513,38 @@ export interface components {
              * @constant
              */
             type: "Point";
+        };
+        /** HazardOut */
+        HazardOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Grade */
+            grade: number | null;
+            /** Id */
+            id: number;
+            /** Is Demo */
+            is_demo: boolean;
+            /** Kind */
+            kind: string;
+            /** R */
+            r: string;
+            /** S */
+            s: string;
+            /** Site */
+            site: string;
+            /** Site Name */
+            site_name: string;
+            /** Unit */
+            unit: string;
+            /** Version */
+            version: number;
+        };
+        /** HazardPage */
+        HazardPage: {
+            /** Items */
+            items: components["schemas"]["HazardOut"][];
+            /** Next */
+            next: string | null;
         };
         /**
          * HereIn
@@ -1660,6 +1884,46 @@ export interface components {
             /** Role */
             role: string;
         };
+        /** MomentOut */
+        MomentOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Counties */
+            counties: {
+                [key: string]: number;
+            };
+            /** Index */
+            index: number[];
+            /** Lat */
+            lat: number[];
+            /** Level */
+            level: number[];
+            /** Lon */
+            lon: number[];
+            /** Name */
+            name: string[];
+            /** Name En */
+            name_en: string[];
+            /** Site */
+            site: string[];
+        };
+        /** NodeOut */
+        NodeOut: {
+            /** Code */
+            code: string;
+            /** Index */
+            index: number;
+            /** Level */
+            level: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Sites */
+            sites: number;
+            /** Worst */
+            worst: string;
+        };
         /** OrgRef */
         OrgRef: {
             /** Code */
@@ -1670,6 +1934,21 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
+        };
+        /** PointOut */
+        PointOut: {
+            /** Count */
+            count: number;
+            /** En */
+            en: string;
+            /** Group En */
+            group_en: string;
+            /** Group Zh */
+            group_zh: string;
+            /** Points */
+            points: number;
+            /** Zh */
+            zh: string;
         };
         /** PositionsIn */
         PositionsIn: {
@@ -1747,6 +2026,28 @@ export interface components {
             id: number;
             /** Message */
             message: string;
+        };
+        /** RiskOut */
+        RiskOut: {
+            /** Index */
+            index: number;
+            /** Level */
+            level: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Since Ms */
+            since_ms: number;
+            /** Site */
+            site: string;
+        };
+        /** RiskPage */
+        RiskPage: {
+            /** Items */
+            items: components["schemas"]["RiskOut"][];
+            /** Next */
+            next: string | null;
         };
         /** RoleOut */
         RoleOut: {
@@ -1893,6 +2194,27 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
+        };
+        /** SiteRiskOut */
+        SiteRiskOut: {
+            /** Index */
+            index: number;
+            /** Level */
+            level: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Points */
+            points: components["schemas"]["PointOut"][];
+            /** Since Ms */
+            since_ms: number;
+            /** Site */
+            site: string;
+            /** Weights */
+            weights: string;
+            /** Weights Sha256 */
+            weights_sha256: string;
         };
         /** SpanIn */
         SpanIn: {
@@ -2572,6 +2894,55 @@ export interface operations {
             };
         };
     };
+    fengsui_show_api_hazards_list_hazards: {
+        parameters: {
+            query?: {
+                q?: string;
+                grade?: number | null;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HazardPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_hazards_get_identification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
     fengsui_show_api_units_get_here: {
         parameters: {
             query?: never;
@@ -2850,6 +3221,165 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_list_facts: {
+        parameters: {
+            query?: {
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_declare_fact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_withdraw_fact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_get_moment: {
+        parameters: {
+            query?: {
+                at_ms?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MomentOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_list_risk: {
+        parameters: {
+            query?: {
+                q?: string;
+                level?: number | null;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RiskPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_get_risk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteRiskOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_risk_get_tree: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "enterprise" | "park" | "industry" | "county" | "city" | "province";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeOut"][];
                 };
             };
         };

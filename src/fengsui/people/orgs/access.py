@@ -30,6 +30,8 @@ MAY: dict[str, frozenset[str]] = {
     "rule.view": EVERYONE,
     "loop.view": EVERYONE,
     "warning.view": EVERYONE,
+    "hazard.view": EVERYONE,
+    "risk.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -46,6 +48,10 @@ MAY: dict[str, frozenset[str]] = {
     "warning.review": frozenset({DUTY, COMMAND, REGULATE}),
     "warning.approve": frozenset({COMMAND}),
     "warning.feed": frozenset({OPERATE}),
+    # major hazards and live risk
+    "hazard.edit": frozenset({REGULATE, SAFETY, STEWARD}),
+    "risk.declare": frozenset({DUTY, COMMAND, REGULATE, SAFETY}),
+    "risk.weigh": frozenset({COMMAND}),
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),

@@ -12,9 +12,11 @@ from fengsui.show.api import (
     devices,
     errors,
     frames,
+    hazards,
     loops,
     maps,
     readings,
+    risk,
     search,
     sites,
     status,
@@ -34,7 +36,21 @@ api = NinjaAPI(
     openapi_url="openapi.json",
 )
 errors.install(api)
-for router in (sites, maps, readings, corrections, alarms, loops, devices, units, frames, search, status):
+for router in (
+    sites,
+    maps,
+    readings,
+    corrections,
+    alarms,
+    loops,
+    devices,
+    units,
+    hazards,
+    risk,
+    frames,
+    search,
+    status,
+):
     api.add_router("", router.router)
 
 

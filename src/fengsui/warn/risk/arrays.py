@@ -1,4 +1,4 @@
-"""All sites at once, in arrays of whole numbers; equal to ``plain`` to the last thousandth (a property test holds it)."""
+"""All sites at once, in arrays of whole numbers; equal to ``plain`` to the last thousandth."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ def near(longitude: np.ndarray, latitude: np.ndarray, radius_m: int) -> Near:
 
 
 def index(counts: np.ndarray, who: Near, weights: Weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``counts`` (n, items) whole numbers → index (n,), own index (n,), what is felt of neighbours (n,); thousandths."""
+    """``counts`` (n, items) whole numbers → (n,) each: index, own index, what is felt of neighbours; thousandths."""
     column = weights.keys.index(NEIGHBOUR)
     counts = np.clip(counts, 0, MOST_COUNT).astype(np.int64)
     counts[:, column] = 0
@@ -85,7 +85,8 @@ def _sum(counts: np.ndarray, weights: Weights) -> np.ndarray:
 
 def level_of(value: np.ndarray, weights: Weights) -> np.ndarray:
     """1 red … 4 blue of indices (n,)."""
-    return np.int64(4) - sum((value >= limit).astype(np.int64) for limit in weights.limits)
+    over = np.stack([value >= limit for limit in weights.limits])
+    return np.asarray(4 - over.sum(axis=0), np.int64)
 
 
 def hold(before: Levels, value: np.ndarray, at: int, weights: Weights) -> Levels:

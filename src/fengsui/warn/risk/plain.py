@@ -33,7 +33,7 @@ class Explained:
 def explain(counts: Mapping[str, int], neighbours: Iterable[tuple[int, int]], weights: Weights) -> Explained:
     """The index of one site, point by point.
 
-    ``neighbours`` are (their own index, metres to them): the own index has no neighbours in it, so risk never goes round.
+    ``neighbours`` are (their own index, metres to them).  An own index has no neighbours in it: risk never goes round.
     """
     own = _reckon({**counts, NEIGHBOUR: 0}, weights).index
     near = max((felt(index, metres, weights) for index, metres in neighbours), default=0)
@@ -89,7 +89,7 @@ class Held:
 
 
 def hold(before: Held | None, index: int, at: int, weights: Weights) -> Held:
-    """Up at once; down when the index, plus the margin, has been below for long enough, to the worst it was meanwhile."""
+    """Up at once; down when index and margin were below for long enough, to the worst it was meanwhile."""
     now = level_of(index, weights)
     if before is None or now <= before.level:
         return Held(now)

@@ -1,9 +1,10 @@
-"""Weights of the risk index: a file with a version, read once and checked so that a worse input never lowers the index.
+"""Weights of the risk index: data with a version, checked so that a worse input never lowers the index.
 
-Points are kept as whole thousandths (``MILLI``), so that sums are exact and two ways of reckoning agree to the last one.
+Points are kept as whole thousandths (``MILLI``): sums are exact and two ways of reckoning agree to the last one.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +91,12 @@ class Weights:
 @cache
 def shipped() -> Weights:
     """The weights that come with the platform."""
-    return read(resources.files(__package__).joinpath("shipped/weights.json").read_bytes())
+    return read(shipped_text())
+
+
+def shipped_text() -> str:
+    """The file that they come in."""
+    return resources.files("fengsui.warn.risk").joinpath("shipped/weights.json").read_text("utf-8")
 
 
 def read(raw: bytes | str) -> Weights:
@@ -166,7 +172,7 @@ def _check(made: Weights) -> None:
             raise BadWeights(f"{capped[0]} stands in a ladder and cannot have a most of its own")
         if len({_group_of(made, key) for key in ladder}) > 1:
             raise BadWeights(f"the ladder of {ladder[0]} reaches over two groups")
-        for worse, better in zip(ladder, ladder[1:], strict=False):
+        for worse, better in itertools.pairwise(ladder):
             if items[worse].points < items[better].points:
                 raise BadWeights(f"{worse} is worse than {better} and has fewer points")
     red, orange, yellow = made.limits

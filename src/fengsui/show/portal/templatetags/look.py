@@ -38,6 +38,8 @@ NAV = (
     ("/units/", _("Moving units"), "target", "unit.view"),
     ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
     ("/warnings/", _("Warnings"), "sound", "warning.view"),
+    ("/risk/", _("Live risk"), "target", "risk.view"),
+    ("/hazards/", _("Major hazards"), "alarm", "hazard.view"),
     ("/loops/", _("Loops"), "loop", "loop.view"),
     ("/rules/", _("Rules"), "rule", "rule.view"),
     ("/quarantine/", _("Quarantine"), "quarantine", "quarantine.view"),

@@ -31,6 +31,18 @@ def named(row: Any) -> str:
 
 
 @register.filter
+def term(words: Any) -> str:
+    """The words of the language of the moment of ``{"zh": …, "en": …}``."""
+    return str(words["zh" if (get_language() or "zh").startswith("zh") else "en"]) if words else ""
+
+
+@register.filter
+def points(milli: int) -> str:
+    """Thousandths of a point as points, as few decimals as say it exactly."""
+    return f"{milli / 1000:.3f}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def hit_name(hit: dict[str, Any]) -> str:
     """``named`` of a search hit."""
     return str(hit["name"] if (get_language() or "zh").startswith("zh") else hit["name_en"] or hit["name"])

@@ -1,0 +1,202 @@
+"""What can be done with live risk: reckon it again, declare and withdraw facts, put weights in force."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from fengsui.people import audit
+from fengsui.people.orgs import access
+from fengsui.sense.devices.models import Site
+from fengsui.stores import clock, outbox
+from fengsui.warn.risk import arrays
+from fengsui.warn.risk import weights as weighing
+from fengsui.warn.risk.arrays import NEVER, Levels
+from fengsui.warn.risk.weights import NEIGHBOUR, Weights
+from fengsui.warn.risks import inputs
+from fengsui.warn.risks.errors import BadFact
+from fengsui.warn.risks.models import Fact, FactKind, RiskChange, SiteRisk, WeightSet
+
+STALE = "risk.stale"  # topic of the outbox: an input changed
+LOCK = 0x5249534B  # pg_advisory: one reckons at a time
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """How many sites there are, how many changed, and in how many of those the colour."""
+
+    sites: int
+    changed: int
+    levels: int
+
+
+def in_force() -> Weights:
+    """The newest weights, else the shipped ones."""
+    row = WeightSet.objects.first()
+    return weighing.shipped() if row is None else weighing.read(json.dumps(row.document))
+
+
+def stale() -> None:
+    """Leave word in this transaction that the risk of some site has to be reckoned again."""
+    outbox.add(STALE)
+
+
+@transaction.atomic
+def reckon(at: datetime | None = None) -> Reckoned:
+    """Index and level of every site in use from the rows of now; writes the rows that changed, and only those."""
+    at = at or clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    weights = in_force()
+    sites = inputs.gather(at, weights)
+    n = len(sites.ids)
+    who = arrays.near(sites.longitude, sites.latitude, weights.radius_m)
+    index, own, felt = arrays.index(sites.counts, who, weights)
+    sites.counts[:, weights.keys.index(NEIGHBOUR)] = felt
+    known = SiteRisk.objects.in_bulk()
+    before = [known.get(pk) for pk in sites.ids.tolist()]
+    held = arrays.hold(_levels(before, n), index, _seconds(at), weights)
+    changed, changes = [], []
+    for i, pk in enumerate(sites.ids.tolist()):
+        row = _row(i, pk, before[i], sites, index, own, held, who, weights, at)
+        if row is None:
+            continue
+        changed.append(row)
+        old = before[i]
+        if old is None or (old.index, old.level) != (row.index, row.level):
+            changes.append(
+                RiskChange(
+                    site_id=pk, at=at, index=row.index, level=row.level,
+                    level_before=old.level if old is not None else None, counts=row.counts,
+                    weights_sha256=row.weights_sha256,
+                )
+            )  # fmt: skip
+    SiteRisk.objects.bulk_create(
+        changed, batch_size=BATCH, update_conflicts=True, unique_fields=["site"],
+        update_fields=[f.name for f in SiteRisk._meta.concrete_fields if not f.primary_key],
+    )  # fmt: skip
+    RiskChange.objects.bulk_create(changes, batch_size=BATCH)
+    SiteRisk.objects.filter(site__is_active=False).delete()
+    moved = [one for one in changes if one.level != (one.level_before or 4)]
+    return Reckoned(n, len(changed), len(moved))
+
+
+def _levels(before: list[SiteRisk | None], n: int) -> Levels:
+    level, since, floor = np.full(n, 4, np.int64), np.full(n, NEVER, np.int64), np.full(n, 4, np.int64)
+    for i, row in enumerate(before):
+        if row is not None:
+            level[i], floor[i] = row.level, row.floor
+            since[i] = NEVER if row.below_since is None else _seconds(row.below_since)
+    return Levels(level, since, floor)
+
+
+def _row(
+    i: int, pk: int, old: SiteRisk | None, sites: inputs.Sites, index: np.ndarray, own: np.ndarray, held: Levels,
+    who: arrays.Near, weights: Weights, at: datetime,
+) -> SiteRisk | None:  # fmt: skip
+    """The row of site ``i`` as it is now; None where it says what the old one said."""
+    items = np.flatnonzero(sites.counts[i])
+    counts = {weights.keys[j]: int(sites.counts[i, j]) for j in items.tolist()}
+    near = slice(who.first[i], who.first[i + 1])
+    neighbours = [
+        [int(sites.ids[other]), int(own[other]), int(metres)]
+        for other, metres in zip(who.other[near].tolist(), who.metres[near].tolist(), strict=True)
+        if own[other] > weights.over
+    ]
+    since = int(held.since[i])
+    below = None if since == NEVER else datetime.fromtimestamp(since, UTC)
+    level = int(held.level[i])
+    row = SiteRisk(
+        site_id=pk, index=int(index[i]), own=int(own[i]), level=level,
+        level_since=old.level_since if old is not None and old.level == level else at, below_since=below,
+        floor=int(held.floor[i]), counts=counts, neighbours=neighbours, weights_sha256=weights.sha256, changed_at=at,
+    )  # fmt: skip
+    same = ("index", "own", "level", "below_since", "floor", "counts", "neighbours", "weights_sha256")
+    if old is not None and all(getattr(old, name) == getattr(row, name) for name in same):
+        return None
+    return row
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+# ---- what people do ----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def declare(
+    actor: Any, site: Site, kind: str, begins_at: datetime, ends_at: datetime | None, source: str
+) -> Fact:
+    """Say that something goes on at a site.  Raises NotAllowed, BadFact."""
+    if actor is not None:
+        access.require(actor, "risk.declare", site.org_path, site)
+    if kind not in FactKind.values:
+        raise BadFact(
+            _("“%(kind)s” is none of: %(known)s.") % {"kind": kind, "known": ", ".join(FactKind.values)}
+        )
+    if ends_at is not None and ends_at <= begins_at:
+        raise BadFact(_("It ends before it begins."))
+    if not source.strip():
+        raise BadFact(_("Say where this comes from: the number of a permit, or who said it."))
+    made = Fact.objects.create(
+        site=site, kind=kind, begins_at=begins_at, ends_at=ends_at, source=source.strip()[:200],
+        declared_at=clock.now(), actor_name=_name(actor),
+    )  # fmt: skip
+    stale()
+    audit.record(
+        actor, "risk.declared", made, org_path=site.org_path, site=site.code, kind=kind, source=made.source
+    )
+    return made
+
+
+@transaction.atomic
+def withdraw(actor: Any, fact: Fact) -> None:
+    """End a fact now; the row stays.  Raises NotAllowed."""
+    if actor is not None:
+        access.require(actor, "risk.declare", fact.site.org_path, fact.site)
+    row = Fact.objects.select_for_update(of=("self",)).select_related("site").get(pk=fact.pk)
+    if row.withdrawn_at is not None:
+        return
+    row.withdrawn_at, row.withdrawn_by = clock.now(), _name(actor)
+    row.save()
+    stale()
+    audit.record(actor, "risk.withdrawn", row, org_path=row.site.org_path, site=row.site.code, kind=row.kind)
+
+
+@transaction.atomic
+def put_in_force(actor: Any, raw: str, reason: str) -> WeightSet:
+    """Weights for the whole platform from now on.  Raises NotAllowed, BadWeights."""
+    if actor is not None and access.paths_where(actor, "risk.weigh") != [""]:
+        access.require(actor, "risk.weigh", "/")
+    read = weighing.read(raw)
+    if not reason.strip():
+        raise weighing.BadWeights(_("Say why the weights change."))
+    if missing := sorted(set(weighing.shipped().keys) - set(read.keys)):
+        raise weighing.BadWeights(
+            _("%(items)s: missing; give 0 points instead.") % {"items": ", ".join(missing)}
+        )
+    made = WeightSet.objects.create(
+        since=clock.now(), actor_name=_name(actor), reason=reason.strip()[:200], name=read.name[:80],
+        version=read.version[:40], sha256=read.sha256, document=json.loads(raw),
+    )  # fmt: skip
+    stale()
+    audit.record(
+        actor,
+        "risk.weights",
+        made,
+        org_path="/",
+        version=made.version,
+        sha256=made.sha256,
+        reason=made.reason,
+    )
+    return made
+
+
+def _name(actor: Any) -> str:
+    return str(actor) if actor is not None else _("platform")

@@ -1,0 +1,234 @@
+"""Major hazards and live risk from file to page: versions that stay, points that add up, a stranger who sees none."""
+
+import datetime
+import io
+import json
+
+import pytest
+import typst
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from fengsui.people.audit.models import Entry
+from fengsui.people.orgs.access import MAY
+from fengsui.people.orgs.models import Role
+from fengsui.sense.conform import pdf
+from fengsui.stores.outbox.models import Event
+from fengsui.warn.inventories import services as inventories
+from fengsui.warn.inventories.models import Identification, Inventory, MajorHazard
+from fengsui.warn.risk.weights import BadWeights, shipped_text
+from fengsui.warn.risks import services as risks
+from fengsui.warn.risks.models import Fact, RiskChange, SiteRisk, WeightSet
+from tests.show.world import HTML
+
+HEAD = "unit,unit_type,name,cas,q_t,residents_500m,process\n"
+CHLORINE = f"{HEAD}罐区{HTML.replace(chr(34), '')},storage,氯,7782-50-5,60,20,氯化\n"
+AMMONIA = f"{HEAD}冷冻站,storage,氨,7664-41-7,9.99,0,\n"
+HAS_FONT = bool(set(typst.Fonts().families()) & set(pdf.FONTS))
+NOW = datetime.datetime(2026, 11, 26, 12, tzinfo=datetime.UTC)
+
+
+def _file(text):
+    return SimpleUploadedFile("inventory.csv", text.encode())
+
+
+def _keep(world, text=CHLORINE, site=None):
+    return inventories.keep(None, site or world.site, text.encode(), "inventory.csv", "first")
+
+
+# ---- inventories -------------------------------------------------------------------------------------------------
+
+
+def test_versions_stay_and_the_newest_names_the_hazards(world):
+    first = _keep(world)
+    hazard = MajorHazard.objects.get()
+    assert (hazard.grade, hazard.s, hazard.r, hazard.is_current) == (3, "12", "48", True)
+    assert _keep(world) == first, "the same file again changes nothing"
+    second = _keep(world, AMMONIA)
+    assert (second.number, MajorHazard.objects.filter(is_current=True).count()) == (2, 0)
+    assert MajorHazard.objects.get().identification.inventory == first
+    run = Identification.objects.get(inventory=first)
+    assert run.processes == 1
+    assert run.answer["units"][0]["steps"]
+    assert all(step["clause"] for step in run.answer["units"][0]["steps"])
+    again = inventories.identify_again(None, second)
+    assert again.answer == second.identifications.last().answer, (
+        "rows as they were written give the same answer"
+    )
+    with pytest.raises(inventories.BadInventory):
+        inventories.identify_again(None, first)
+    assert Event.objects.filter(topic="hazard.identified").count() == 3
+
+
+def test_a_bad_row_keeps_nothing_and_a_check_keeps_nothing(world, open_as):
+    client = open_as(world.users["safety_officer"], "en")
+    page = f"/hazards/sites/{world.site.code}/"
+    bad = HEAD + "tank,storage,氯,7782-50-4,many,20,\n"
+    shown = client.post(page, {"file": _file(bad), "deed": "import"})
+    assert shown.status_code == 422
+    shown = client.post(page, {"file": _file(bad), "deed": "check"})
+    assert (shown.status_code, "cannot be read" in shown.content.decode()) == (422, True)
+    shown = client.post(page, {"file": _file(CHLORINE), "deed": "check"})
+    assert (shown.status_code, "S = 12" in shown.content.decode()) == (200, True)
+    assert Inventory.objects.count() == 0
+    assert (
+        client.post(page, {"file": _file(CHLORINE), "deed": "import", "note": "new tank"}).status_code == 302
+    )
+    assert Inventory.objects.get().note == "new tank"
+    assert Entry.objects.filter(action="hazard.inventory_kept").count() == 1
+
+
+def test_who_may_only_look_cannot_import(world, open_as):
+    client = open_as(world.users["viewer"])
+    page = f"/hazards/sites/{world.site.code}/"
+    assert client.post(page, {"file": _file(CHLORINE), "deed": "import"}).status_code == 422
+    assert Inventory.objects.count() == 0
+
+
+@pytest.mark.skipif(not HAS_FONT, reason="no Chinese font on this machine")
+def test_the_report_is_the_kept_answer(world, open_as):
+    run = _keep(world).identifications.get()
+    shown = open_as(world.officer).get(f"/hazards/runs/{run.pk}/report.pdf")
+    assert io.BytesIO(shown.content).read(5) == b"%PDF-"
+
+
+def test_without_a_font_the_page_says_so(world, open_as, monkeypatch):
+    monkeypatch.setattr(pdf, "FONTS", ())
+    run = _keep(world).identifications.get()
+    shown = open_as(world.officer, "en").get(f"/hazards/runs/{run.pk}/report.pdf", follow=True)
+    assert shown.status_code == 200
+    assert "notice-error" in shown.content.decode()
+
+
+# ---- risk --------------------------------------------------------------------------------------------------------
+
+
+def test_the_index_follows_what_rows_say_and_every_point_is_explained(world, open_as):
+    _keep(world)
+    world.alarm(priority=2)
+    risks.declare(None, world.site, "fire_1", timezone.now(), None, "permit 7")
+    done = risks.reckon()
+    assert (done.sites, done.levels) == (2, 1)
+    risk = SiteRisk.objects.get(site=world.site)
+    # grade 3 15, one process 3, an orange alarm 10, fire work 6
+    assert (risk.index, risk.level) == (34_000, 3)
+    assert risks.reckon().changed == 0, "nothing changed, nothing is written"
+    told = open_as(world.officer).get(f"/api/v1/risk/sites/{world.site.code}").json()
+    assert round(sum(p["points"] * 1000 for p in told["points"])) == risk.index
+    assert told["index"] == 34.0
+    tree = open_as(world.officer).get("/api/v1/risk/tree/city").json()
+    assert [(n["code"], n["index"], n["worst"]) for n in tree] == [("yichang", 34.0, "tep-1")]
+
+
+def test_up_at_once_and_down_after_its_time(world):
+    fact = risks.declare(None, world.site, "danger_major", NOW, None, "letter 3")
+    for kind in ("fire_special", "start_up"):
+        risks.declare(None, world.site, kind, NOW, NOW + datetime.timedelta(hours=1), "permit")
+    risks.reckon(NOW)
+    assert SiteRisk.objects.get(site=world.site).level == 3  # 12 + 12 + 10
+    later = NOW + datetime.timedelta(hours=2)
+    risks.reckon(later)
+    risk = SiteRisk.objects.get(site=world.site)
+    assert (risk.index, risk.level, risk.below_since) == (12_000, 3, later)
+    risks.reckon(later + datetime.timedelta(seconds=899))
+    assert SiteRisk.objects.get(site=world.site).level == 3
+    risks.reckon(later + datetime.timedelta(seconds=900))
+    assert SiteRisk.objects.get(site=world.site).level == 4
+    levels = list(RiskChange.objects.filter(site=world.site).order_by("at").values_list("level", flat=True))
+    assert levels == [3, 3, 4]
+    risks.withdraw(None, fact)
+    assert Fact.objects.get(pk=fact.pk).withdrawn_at is not None
+
+
+def test_how_it_was_can_be_asked(world, open_as):
+    risks.declare(None, world.site, "trial", NOW, None, "letter")
+    risks.reckon(NOW)
+    risks.declare(None, world.site, "start_up", NOW, None, "letter")
+    risks.reckon(NOW + datetime.timedelta(minutes=5))
+    client = open_as(world.officer)
+    for minutes, index in ((-1, []), (1, [8.0]), (6, [18.0])):
+        at = NOW + datetime.timedelta(minutes=minutes)
+        told = client.get(f"/api/v1/risk/map?at_ms={round(at.timestamp() * 1000)}").json()
+        assert told["index"] == index
+
+
+def test_weights_have_a_history_and_are_checked(world):
+    document = json.loads(shipped_text())
+    document["version"] = "2"
+    document["groups"][2]["items"][6]["points"] = "9"
+    risks.declare(None, world.site, "trial", NOW, None, "letter")
+    made = risks.put_in_force(world.root, json.dumps(document), "county decision 4")
+    risks.reckon(NOW)
+    risk = SiteRisk.objects.get(site=world.site)
+    assert (risk.index, risk.weights_sha256) == (9_000, made.sha256)
+    document["groups"][0]["items"][0]["points"] = "1"
+    with pytest.raises(BadWeights, match="grade_1"):
+        risks.put_in_force(world.root, json.dumps(document), "x")
+    assert WeightSet.objects.count() == 1
+
+
+# ---- who sees it -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+@pytest.mark.parametrize("name", ["duty_officer", "viewer", "safety_officer"])
+def test_pages_open_and_show_no_markup(world, open_as, name, language):
+    _keep(world)
+    risks.declare(None, world.site, "trial", timezone.now(), None, HTML)
+    risks.reckon()
+    client = open_as(world.users[name], language)
+    pages = ["/hazards/", "/hazards/?q=罐&grade=3", f"/hazards/sites/{world.site.code}/", "/risk/"]
+    pages += [f"/risk/?of={kind}" for kind in ("enterprise", "industry", "county", "city", "province")]
+    pages += [f"/risk/sites/{world.site.code}/", f"/hazards/sites/{world.site.code}/?version=1"]
+    for page in pages:
+        response = client.get(page)
+        assert response.status_code == 200, page
+        html = response.content.decode()
+        assert "<script>alert" not in html
+        assert "style=" not in html
+
+
+def test_a_stranger_finds_no_hazard_and_no_risk(world, open_as):
+    run = _keep(world).identifications.get()
+    fact = risks.declare(None, world.site, "trial", timezone.now(), None, "letter")
+    risks.reckon()
+    client = open_as(world.stranger)
+    for page in ("/hazards/", "/risk/", "/risk/?of=enterprise", "/risk/?of=industry", "/risk/?of=province"):
+        shown = client.get(page).content.decode()
+        assert "罐区" not in shown
+        assert "东山化工厂" not in shown
+    site = world.site.code
+    for page in (
+        f"/hazards/sites/{site}/", f"/hazards/runs/{run.pk}/report.pdf", f"/risk/sites/{site}/",
+        f"/api/v1/hazards/sites/{site}", f"/api/v1/risk/sites/{site}",
+    ):  # fmt: skip
+        assert client.get(page).status_code == 404, page
+    assert (
+        client.post(f"/hazards/sites/{site}/", {"file": _file(AMMONIA), "deed": "import"}).status_code == 404
+    )
+    assert client.post(f"/hazards/sites/{site}/again/").status_code == 404
+    assert client.post(f"/risk/sites/{site}/facts/", {"kind": "trial", "source": "x"}).status_code == 404
+    assert client.post(f"/risk/facts/{fact.pk}/withdraw/").status_code == 404
+    assert client.get("/api/v1/hazards").json()["items"] == []
+    assert [one["site"] for one in client.get("/api/v1/risk/sites").json()["items"]] == ["jz-1"]
+    assert client.get("/api/v1/risk/map").json()["site"] == ["jz-1"]
+    assert client.get("/api/v1/risk/facts").json() == []
+    assert [one["code"] for one in client.get("/api/v1/risk/tree/city").json()] == ["jingzhou"]
+    body = {"site": site, "kind": "trial", "source": "x"}
+    told = client.post("/api/v1/risk/facts", json.dumps(body), content_type="application/json")
+    assert told.status_code == 404
+    assert client.delete(f"/api/v1/risk/facts/{fact.pk}").status_code == 404
+    assert Fact.objects.count() == 1
+    assert "safety_officer" in MAY["risk.declare"] and set(Role.values) == MAY["risk.view"]
+
+
+def test_a_neighbour_out_of_sight_has_no_name(world, open_as):
+    near = world.add_site("jz-2", "邻厂", world.jingzhou, 111.2905, 30.6905)
+    _keep(world, CHLORINE.replace(",60,20,", ",6000,200,"), near)
+    for _ in range(3):
+        risks.declare(None, near, "fire_special", timezone.now(), None, "permit")
+    risks.reckon()
+    assert SiteRisk.objects.get(site=world.site).index > 0
+    shown = open_as(world.officer, "en").get(f"/risk/sites/{world.site.code}/").content.decode()
+    assert "a site that you may not see" in shown
+    assert "邻厂" not in shown
