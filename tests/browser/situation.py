@@ -259,6 +259,7 @@ class Situation:
             (r"datastreams/(\d+)/readings", self._readings),
             (r"sites/([\w-]+)/readings", self._curves),
             (r"search", self._search),
+            (r"risk/map", self._risk),
         ):
             if found := re.fullmatch(pattern, path):
                 answer = view(query, *found.groups())
@@ -268,6 +269,17 @@ class Situation:
                     else (200, clean(answer))
                 )
         return 404, {"code": "show.not_found", "message": path}
+
+    def _risk(self, query: dict[str, str]) -> dict[str, Any]:
+        """Two sites: one that is red now and was yellow before, one that is always blue."""
+        at_ms = int(query.get("at_ms", self.now_ms))
+        is_now = "at_ms" not in query
+        return {
+            "at_ms": at_ms, "site": ["yc-chem", "yc-pump"], "name": ["演示化工厂", "演示循环水泵站"],
+            "name_en": ["Demonstration chemical plant", "Demonstration pump station"], "lon": [111.436, 111.0],
+            "lat": [30.5683, 30.9], "index": [81.5 if is_now else 30.0, 4.0], "level": [1 if is_now else 3, 4],
+            "counties": {"420505": 81.5 if is_now else 30.0},
+        }  # fmt: skip
 
     def _units(self, query: dict[str, str]) -> dict[str, Any]:
         names = ["code", "name", "name_en", "kind", "site", "period_ms", "time_ms", "lon", "lat"]

@@ -11,6 +11,7 @@ from fengsui.run import packs, region
 from fengsui.sense.devices.models import Datastream, Device, Site
 from fengsui.stores.changes.models import Change
 from fengsui.warn.alarms.models import Rule, RuleChange
+from fengsui.warn.inventories import services as inventories
 from tests.regions.conftest import YICHANG
 from tests.regions.test_pack import spoil
 
@@ -43,6 +44,17 @@ def test_the_pack_loads_whole_and_fast(yichang):
     assert chem.org_path == chem.org.path
     pressure = Rule.objects.get(datastream__code="XMEAS_7", kind="hh")
     assert (pressure.setpoint, pressure.priority, pressure.datastream.unit) == (3000, 1, "kPa")
+
+
+def test_the_inventory_of_the_demonstration_is_marked_and_gives_way_to_that_of_people(yichang):
+    region.load(yichang)
+    plant = Site.objects.get(code="yc-chem")
+    assert sorted(plant.major_hazards.filter(is_current=True).values_list("grade", flat=True)) == [3, 3, 4]
+    assert plant.inventories.get().is_demo
+    rows = b"unit,unit_type,name,cas,q_t,residents_500m\ntank,storage,\xe6\xb0\xa8,7664-41-7,5,0\n"
+    inventories.keep("somebody", plant, rows, "own.csv")
+    assert region.load(yichang)["inventories kept as people left them"] == 1
+    assert plant.inventories.first().actor_name == "somebody"
 
 
 def test_loading_twice_changes_nothing(yichang):

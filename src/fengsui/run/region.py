@@ -147,6 +147,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.check_passwords()
             loader.orgs()
             loader.sites()
+            loader.inventories()
             loader.what_is_observed()
             loader.rules()
             loader.users()
@@ -240,6 +241,24 @@ class _Loader:
             wanted.append(Site(org_id=org.pk, org_path=org.path, **named))
         made = self._upsert("sites", Site, wanted, ("code",), {"code__in": [s.code for s in wanted]})
         self.site = {key[0]: pk for key, pk in made.items()}
+
+    def inventories(self) -> None:
+        """``inventories/<site>.csv`` is the inventory of a site, unless people have imported another one since."""
+        from fengsui.sense.devices.models import Site
+        from fengsui.warn.inventories import services
+        from fengsui.warn.inventories.errors import BadInventory
+
+        actor = f"region pack {self.pack.code}"
+        for path in sorted(self.pack.folder.glob("inventories/*.csv")):
+            site = Site.objects.filter(pk=self.site.get(path.stem)).first()
+            if site is None:
+                raise BadInventory(f"inventories/{path.name}: the pack has no site {path.stem}")
+            newest = site.inventories.order_by("-number").first()
+            if newest is not None and newest.actor_name != actor and not self.force:
+                self.counts["inventories kept as people left them"] += 1
+                continue
+            kept = services.keep(actor, site, path.read_bytes(), path.name)
+            self.counts["inventories added"] += int(kept != newest)
 
     def what_is_observed(self) -> None:
         from fengsui.sense.devices.models import Datastream, ObservedProperty, Sensor, Thing

@@ -61,9 +61,10 @@ def keep(
 ) -> Inventory:
     """The next version of the site's inventory, identified at once; the same file again changes nothing.
 
-    Raises NotAllowed, BadFile, BadHazardTable, BadInventory (a row cannot be read: a unit without it looks smaller).
+    ``actor`` is a user, or a text that names a machine.  Raises NotAllowed, BadFile, BadHazardTable, BadInventory
+    (a row cannot be read: a unit without it looks smaller than it is).
     """
-    if actor is not None:
+    if actor is not None and not isinstance(actor, str):
         access.require(actor, "hazard.edit", site.org_path, site)
     site = Site.objects.select_for_update().get(pk=site.pk)
     checked = check(raw)
@@ -148,4 +149,4 @@ def _by_column(cells: list[tuple[int, list[str]]]) -> list[tuple[int, dict[str, 
 
 
 def _name(actor: Any) -> str:
-    return str(actor) if actor is not None else _("platform")
+    return "platform" if actor is None else str(actor)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def reckon(at: datetime | None = None) -> Reckoned:
     weights = in_force()
     sites = inputs.gather(at, weights)
     n = len(sites.ids)
-    who = arrays.near(sites.longitude, sites.latitude, weights.radius_m)
+    who = _near(sites.longitude.tobytes(), sites.latitude.tobytes(), weights.radius_m)
     index, own, felt = arrays.index(sites.counts, who, weights)
     sites.counts[:, weights.keys.index(NEIGHBOUR)] = felt
     known = SiteRisk.objects.in_bulk()
@@ -86,6 +87,12 @@ def reckon(at: datetime | None = None) -> Reckoned:
     return Reckoned(n, len(changed), len(moved))
 
 
+@lru_cache(maxsize=1)
+def _near(longitude: bytes, latitude: bytes, radius_m: int) -> arrays.Near:
+    """Who is near whom changes only when a site is new or moves."""
+    return arrays.near(np.frombuffer(longitude), np.frombuffer(latitude), radius_m)
+
+
 def _levels(before: list[SiteRisk | None], n: int) -> Levels:
     level, since, floor = np.full(n, 4, np.int64), np.full(n, NEVER, np.int64), np.full(n, 4, np.int64)
     for i, row in enumerate(before):
@@ -100,8 +107,8 @@ def _row(
     who: arrays.Near, weights: Weights, at: datetime,
 ) -> SiteRisk | None:  # fmt: skip
     """The row of site ``i`` as it is now; None where it says what the old one said."""
-    items = np.flatnonzero(sites.counts[i])
-    counts = {weights.keys[j]: int(sites.counts[i, j]) for j in items.tolist()}
+    row_of = sites.counts[i].tolist()
+    counts = {key: n for key, n in zip(weights.keys, row_of, strict=True) if n}
     near = slice(who.first[i], who.first[i + 1])
     neighbours = [
         [int(sites.ids[other]), int(own[other]), int(metres)]
@@ -199,4 +206,4 @@ def put_in_force(actor: Any, raw: str, reason: str) -> WeightSet:
 
 
 def _name(actor: Any) -> str:
-    return str(actor) if actor is not None else _("platform")
+    return "platform" if actor is None else str(actor)
