@@ -208,3 +208,19 @@ def test_every_topic_that_is_added_anywhere_has_a_handler():
     topics = set(re.findall(r'outbox\.add(?:_many)?\(\s*"([a-z_.]+)"', text))
     assert topics - set(HANDLERS) == set()
     assert "alarm.raised" in topics
+
+
+def test_an_alarm_moves_the_risk_of_its_site(region, drain):
+    """The topics of risk end in one reckoning, in the worker's part that drains them apart."""
+    from fengsui.run.handlers import RISK
+    from fengsui.warn.risks.models import SiteRisk
+
+    alarm = lift(region.rule)
+    drain()
+    risk = SiteRisk.objects.get(site=alarm.site)
+    assert risk.counts == {f"alarm_{('red', 'orange', 'yellow', 'blue')[alarm.priority - 1]}": 1}
+    lower(region.rule, alarm)
+    drain()
+    assert SiteRisk.objects.get(site=alarm.site).index == 0
+    assert set(HANDLERS) >= RISK
+    assert not Event.objects.filter(topic__in=RISK, handled_at=None).exists()

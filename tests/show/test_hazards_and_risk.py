@@ -167,6 +167,26 @@ def test_weights_have_a_history_and_are_checked(world):
     assert WeightSet.objects.count() == 1
 
 
+def test_facts_from_a_file_are_declared_all_or_none(world, open_as):
+    client = open_as(world.officer, "en")
+
+    def send(deed, *rows):
+        raw = "\n".join(["site,kind,from,to,source", *rows])
+        return client.post("/risk/facts/import/", {"file": _file(raw), "deed": deed})
+
+    good = "tep-1,fire_1,2026-11-26T08:00,2026-11-26T18:00,permit 7"
+    shown = send(
+        "import", good, "jz-1,trial,,,letter", "tep-1,picnic,,,x", "tep-1,trial,soon,,x", "tep-1,trial,,,"
+    )
+    assert (shown.status_code, Fact.objects.count()) == (422, 0)
+    assert "1 rows are good, 4 are bad" in shown.content.decode()
+    assert send("check", good).status_code == 200
+    assert Fact.objects.count() == 0
+    assert send("import", good, "tep-1,Trial production,,,letter").status_code == 200
+    assert sorted(Fact.objects.values_list("kind", flat=True)) == ["fire_1", "trial"]
+    assert open_as(world.users["viewer"]).post("/risk/facts/import/", {"deed": "import"}).status_code == 403
+
+
 # ---- who sees it -------------------------------------------------------------------------------------------------
 
 

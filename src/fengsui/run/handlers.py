@@ -162,9 +162,10 @@ def unit_changed(context: Context, payload: dict[str, Any]) -> None:
     fences.follow(FenceRule.objects.filter(withdrawn_at=None), payload["units"])
 
 
-SLOW = frozenset(
-    {"quarantine.replay", "hazard.identified", "risk.stale"}
-)  # may take many seconds: drained apart, so that nothing else waits
+SLOW = frozenset({"quarantine.replay"})  # may take many seconds: drained apart, so that nothing else waits
+RISK = frozenset(
+    {"hazard.identified", "risk.stale"}
+)  # drained apart, many at once: one reckoning for all of them
 
 HANDLERS: Mapping[str, Handler] = {
     "alarm.raised": Many(alarms_raised),

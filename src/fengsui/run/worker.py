@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 BATCH = 200
 SLOW_BATCH = 4
+RISK_BATCH = 10_000  # one reckoning for all of them
 IDLE_S = 1.0  # retries and missed notifications are looked for this often
 CLOCK_S = 1.0
 SETTLE_S = 5.0
@@ -118,12 +119,18 @@ class Worker:
 
     def __init__(self) -> None:
         self.stopping, self.wake, self.wake_slow = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.drain_thread, self.slow_thread = Thread("drain"), Thread("slow")
+        self.wake_risk = asyncio.Event()
+        self.drain_thread, self.slow_thread, self.risk_thread = (
+            Thread("drain"),
+            Thread("slow"),
+            Thread("risk"),
+        )
         self.clock_thread = Thread("clock")
         self.parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "listen": self._listen,
             "drain": self._drain,
             "slow": self._drain_slow,
+            "risk": self._drain_risk,
             "clock": self._clock,
             "settle": self._settle,
             "lag": self._measure,
@@ -150,7 +157,8 @@ class Worker:
             log.warning("worker.late", part=task.get_name())
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(t.close() for t in (self.drain_thread, self.slow_thread, self.clock_thread)))
+        threads = (self.drain_thread, self.slow_thread, self.risk_thread, self.clock_thread)
+        await asyncio.gather(*(t.close() for t in threads))
         await self.heart.stop()
         await client.close()
         return 0
@@ -180,6 +188,7 @@ class Worker:
     def _wake(self) -> None:
         self.wake.set()
         self.wake_slow.set()
+        self.wake_risk.set()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -204,10 +213,11 @@ class Worker:
 
     async def _drain(self) -> None:
         """Hand events to their handlers as they come."""
-        from fengsui.run.handlers import HANDLERS, SLOW
+        from fengsui.run.handlers import HANDLERS, RISK, SLOW
 
-        quick = {topic: handler for topic, handler in HANDLERS.items() if topic not in SLOW}
-        await self._hand_over("drain", self.drain_thread, self.wake, quick, BATCH, elsewhere=SLOW)
+        apart = SLOW | RISK
+        quick = {topic: handler for topic, handler in HANDLERS.items() if topic not in apart}
+        await self._hand_over("drain", self.drain_thread, self.wake, quick, BATCH, elsewhere=apart)
 
     async def _drain_slow(self) -> None:
         """The same for topics whose handlers may take long."""
@@ -215,6 +225,13 @@ class Worker:
 
         slow = {topic: HANDLERS[topic] for topic in SLOW}
         await self._hand_over("slow", self.slow_thread, self.wake_slow, slow, SLOW_BATCH, elsewhere=None)
+
+    async def _drain_risk(self) -> None:
+        """The same for what changes the risk of sites: however much it is, it is reckoned once."""
+        from fengsui.run.handlers import HANDLERS, RISK
+
+        risk = {topic: HANDLERS[topic] for topic in RISK}
+        await self._hand_over("risk", self.risk_thread, self.wake_risk, risk, RISK_BATCH, elsewhere=None)
 
     async def _hand_over(
         self,

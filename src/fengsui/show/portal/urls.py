@@ -72,6 +72,7 @@ urlpatterns = [
     path("hazards/sites/<str:code>/again/", hazards.again, name="hazards-again"),
     path("hazards/runs/<int:pk>/report.pdf", hazards.report, name="hazards-report"),
     path("risk/", risk.risk_list, name="risk"),
+    path("risk/facts/import/", risk.facts_import, name="risk-facts-import"),
     path("risk/map/", risk.risk_map, name="risk-map"),
     path("risk/sites/<str:code>/", risk.site_risk, name="site-risk"),
     path("risk/sites/<str:code>/facts/", risk.fact_new, name="risk-fact-new"),

@@ -34,3 +34,4 @@ def warning_message(_context: Context, payload: dict[str, Any]) -> None:
         },
         msg_id=f"warning:{message.pk}",
     )
+    outbox.add("risk.stale")  # whose sites it covers has to be reckoned

@@ -22,9 +22,10 @@ from fengsui.show.portal.pages.page import (
     refused,
     show,
 )
+from fengsui.show.words import say
 from fengsui.stores import clock
 from fengsui.warn.alarms.models import Priority
-from fengsui.warn.risks import services
+from fengsui.warn.risks import importing, services
 from fengsui.warn.risks.errors import BadFact
 from fengsui.warn.risks.models import FactKind
 
@@ -52,6 +53,7 @@ def risk_list(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "filtered": bool(level or filters["q"]),
         "weights": services.in_force(),
+        "may_declare": access.may(request.user, "risk.declare"),
     }
     if of == "site":
         found = lists.risk_page(
@@ -118,6 +120,24 @@ def fact_new(request: HttpRequest, code: str) -> HttpResponse:
     except FengsuiError as error:
         refused(request, error)
     return redirect(f"/risk/sites/{risk.site.code}/")
+
+
+@require_POST
+@page("risk.declare")
+def facts_import(request: HttpRequest) -> HttpResponse:
+    """Facts from a file: checked, or declared all together."""
+    file, report, problem = request.FILES.get("file"), None, ""
+    try:
+        if file is None:
+            problem = _("Choose a file.")
+        else:
+            raw = file.read(importing.MAX_BYTES + 1)
+            report = importing.import_facts(request.user, raw, dry_run=request.POST.get("deed") != "import")
+    except FengsuiError as error:
+        problem = say(error)
+    bad = bool(problem or (report and report.bad))
+    context = {"report": report, "problem": problem, "shown": report.bad[:500] if report else []}
+    return show(request, "risk_facts", context, status=422 if bad else 200)
 
 
 @require_POST
