@@ -92,5 +92,5 @@ class Bureau:
 
     def work(self) -> None:
         """What the worker does with the events that wait."""
-        done = drain(HANDLERS, 1000)
+        done = drain(HANDLERS, 1000, elsewhere={"risk.stale"})
         assert not done.failed, Event.objects.exclude(error="").first().error
