@@ -97,3 +97,15 @@ def test_a_word_switches_the_language_of_page_and_screen(open_screen):
     page.get_by_role("button", name="English").click()
     expect(page.locator(".queue h2")).to_have_text("Alarm queue")
     expect(page.locator(".top-nav a").first).to_have_text("Duty desk")
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_every_page_stands_in_the_menu_and_nothing_is_cut_off(open_screen, size):
+    page = open_screen("/alarms/", size=size, language="en")
+    cut = "nav => [...nav.children].filter(a => a.getBoundingClientRect().right > nav.getBoundingClientRect().right + 1).map(a => a.textContent)"
+    assert page.locator(".top-nav").evaluate(cut) == []
+    page.locator(".top-more > summary").click()
+    menu = page.locator(".top-more .menu-list")
+    for words in ("Duty desk", "Live risk", "Scorecards", "Cameras", "Loss ledger"):
+        expect(menu.get_by_role("link", name=words)).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

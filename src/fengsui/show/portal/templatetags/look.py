@@ -30,24 +30,53 @@ SHAPES = {
 LEVEL_CHARACTER = {1: _("R"), 2: _("O"), 3: _("Y"), 4: _("B")}
 LEVEL_NAME = {1: _("Red"), 2: _("Orange"), 3: _("Yellow"), 4: _("Blue")}
 
-# (address, words, icon, action that must be allowed somewhere for the entry to show; "" = everybody)
-NAV = (
-    ("/desk/", _("Duty desk"), "desk", ""),
-    ("/sites/", _("Sites"), "site", "site.view"),
-    ("/cameras/", _("Cameras"), "camera", "video.view"),
-    ("/units/", _("Moving units"), "target", "unit.view"),
-    ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
-    ("/warnings/", _("Warnings"), "sound", "warning.view"),
-    ("/risk/", _("Live risk"), "target", "risk.view"),
-    ("/hazards/", _("Major hazards"), "alarm", "hazard.view"),
-    ("/loops/", _("Loops"), "loop", "loop.view"),
-    ("/rules/", _("Rules"), "rule", "rule.view"),
-    ("/quarantine/", _("Quarantine"), "quarantine", "quarantine.view"),
-    ("/unmapped/", _("Unmapped codes"), "quarantine", "device.edit"),
-    ("/ledger/", _("Loss ledger"), "ledger", "ledger.view"),
-    ("/orgs/", _("Organisations"), "org", "org.view"),
-    ("/audit/", _("Audit"), "audit", "audit.view"),
+# (heading, its entries: address, words, icon, action that must be allowed somewhere for it to show; "" = everybody)
+MENU = (
+    (
+        _("On duty"),
+        (
+            ("/desk/", _("Duty desk"), "desk", ""),
+            ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
+            ("/warnings/", _("Warnings"), "sound", "warning.view"),
+            ("/loops/", _("Loops"), "loop", "loop.view"),
+        ),
+    ),
+    (
+        _("Risk"),
+        (
+            ("/risk/", _("Live risk"), "layers", "risk.view"),
+            ("/hazards/", _("Major hazards"), "pin", "hazard.view"),
+            ("/rules/", _("Rules"), "rule", "rule.view"),
+            ("/scorecards/", _("Scorecards"), "chart", "alarm.view"),
+        ),
+    ),
+    (
+        _("Sensing"),
+        (
+            ("/sites/", _("Sites"), "site", "site.view"),
+            ("/cameras/", _("Cameras"), "camera", "video.view"),
+            ("/units/", _("Moving units"), "target", "unit.view"),
+            ("/unmapped/", _("Unmapped codes"), "link", "device.edit"),
+        ),
+    ),
+    (
+        _("Data and people"),
+        (
+            ("/quarantine/", _("Quarantine"), "quarantine", "quarantine.view"),
+            ("/ledger/", _("Loss ledger"), "ledger", "ledger.view"),
+            ("/orgs/", _("Organisations"), "org", "org.view"),
+            ("/audit/", _("Audit"), "audit", "audit.view"),
+        ),
+    ),
 )
+BAR = (
+    "/desk/",
+    "/alarms/",
+    "/warnings/",
+    "/loops/",
+    "/risk/",
+    "/sites/",
+)  # in sight on a desk; and where one is
 
 
 @lru_cache
@@ -117,16 +146,27 @@ def age_words(seconds: float) -> str:
 
 @register.simple_tag(takes_context=True)
 def navigation(context: template.Context) -> list[dict[str, object]]:
-    """The entries of the top bar this person may open, the current one marked."""
+    """What this person may open, group by group, the current page marked; those with ``bar`` stand in the top bar."""
     request: HttpRequest | None = context.get("request")
     user = getattr(request, "user", None)
     if request is None or user is None or not user.is_authenticated:
         return []
-    return [
-        {"href": href, "words": words, "icon": name, "here": request.path.startswith(href)}
-        for href, words, name, action in NAV
-        if not action or access.paths_where(user, action)
-    ]
+    groups: list[dict[str, object]] = []
+    for heading, members in MENU:
+        entries = [
+            {
+                "href": href,
+                "words": words,
+                "icon": name,
+                "here": (here := request.path.startswith(href)),
+                "bar": here or href in BAR,
+            }
+            for href, words, name, action in members
+            if not action or access.paths_where(user, action)
+        ]
+        if entries:
+            groups.append({"heading": heading, "entries": entries})
+    return groups
 
 
 @register.simple_tag
