@@ -12,6 +12,8 @@ from fengsui.sense.devices.models import Datastream, Device, Site
 from fengsui.stores.changes.models import Change
 from fengsui.warn.alarms.models import Rule, RuleChange
 from fengsui.warn.inventories import services as inventories
+from fengsui.warn.warnings import services as warnings
+from fengsui.warn.warnings.models import Issuer
 from tests.regions.conftest import YICHANG
 from tests.regions.test_pack import spoil
 
@@ -55,6 +57,17 @@ def test_the_inventory_of_the_demonstration_is_marked_and_gives_way_to_that_of_p
     inventories.keep("somebody", plant, rows, "own.csv")
     assert region.load(yichang)["inventories kept as people left them"] == 1
     assert plant.inventories.first().actor_name == "somebody"
+
+
+def test_who_speaks_to_the_public_is_there_at_once_and_stays_as_people_left_it(yichang):
+    region.load(yichang)
+    duty = User.objects.get(username="duty")
+    [bureau] = warnings.issuers_for(duty)
+    assert (bureau.org.code, bureau.name) == ("420500", "演示·宜昌市应急管理局")
+    assert not warnings.issuers_for(User.objects.get(username="safety")).exists()
+    Issuer.objects.update(name="另一个名称")
+    assert region.load(yichang)["issuers added"] == 0
+    assert Issuer.objects.get().name == "另一个名称"
 
 
 def test_loading_twice_changes_nothing(yichang):

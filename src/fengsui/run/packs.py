@@ -128,6 +128,12 @@ def between(low: float, high: float) -> Cell:
     return read
 
 
+def issuer_code(value: str) -> str:
+    if not re.fullmatch(r"\d{14}", value, re.ASCII):
+        raise ValueError("is not 14 digits: division, sector, unit, extension")
+    return value
+
+
 def unit(value: str) -> str:
     try:
         return units.unit(value).code
@@ -188,6 +194,10 @@ TABLES: dict[str, Table] = {
     "users": table(
         "username org role", optional=True,
         username__=text(150), display_name=text(60), org__=code, role__=one_of(Role.values), password=text(128),
+    ),
+    "issuers": table(
+        "code", optional=True,
+        org__=code, code__=issuer_code, name__=text(80), name_en=text(120), contact=text(200), web=text(200),
     ),
     "rules": table(
         "site datastream kind",
@@ -304,6 +314,7 @@ def _references(pack: Pack) -> Iterator[str]:
         ("things", "site", sites, "sites.csv"),
         ("devices", "site", sites, "sites.csv"),
         ("users", "org", orgs, "orgs.csv"),
+        ("issuers", "org", orgs, "orgs.csv"),
         ("datastreams", "site", sites, "sites.csv"),
         ("datastreams", "observed_property", properties, "observed_properties.csv"),
         ("datastreams", "sensor", sensors, "sensors.csv"),

@@ -151,6 +151,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.what_is_observed()
             loader.rules()
             loader.users()
+            loader.issuers()
             loader.devices(dry_run)
             changed = {k: n for k, n in loader.counts.items() if n}
             Change.objects.update_or_create(name=MARK + pack.code, defaults={"number": _number(pack.digest)})
@@ -259,6 +260,18 @@ class _Loader:
                 continue
             kept = services.keep(actor, site, path.read_bytes(), path.name)
             self.counts["inventories added"] += int(kept != newest)
+
+    def issuers(self) -> None:
+        """Who may speak to the public; one that is there already stays as people left it."""
+        from fengsui.warn.warnings.models import Issuer
+
+        there = set(Issuer.objects.values_list("code", flat=True))
+        for row in self.pack["issuers"]:
+            if row["code"] in there:
+                continue
+            words = {name: row[name] for name in ("code", "name", "name_en", "contact", "web")}
+            Issuer.objects.create(org=self.org[row["org"]], **words)
+            self.counts["issuers added"] += 1
 
     def what_is_observed(self) -> None:
         from fengsui.sense.devices.models import Datastream, ObservedProperty, Sensor, Thing
