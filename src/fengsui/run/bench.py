@@ -34,6 +34,7 @@ BENCHES = (
     "detectors",
     "backtest",
     "risk",
+    "scenarios",
 )
 HEAD = """# Benchmarks
 
