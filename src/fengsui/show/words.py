@@ -50,6 +50,7 @@ ERRORS = {
     "warn.bad_duration": _("This is not a span of time."),
     "warn.bad_scenario": _("The scenario cannot be run."),
     "warn.bad_note": "",
+    "warn.bad_expression": "",
     "warn.bad_folding": "",
     "warn.bad_shelving": "",
     "warn.rule_changed": "",
