@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fengsui.base.batch import Batch, Refused, decode
-from fengsui.sense.gateways.publisher import ENOUGH_BYTES, ROW_BYTES, Busy, Publisher, size_of, split
+from fengsui.sense.gateways.publisher import Busy, Publisher, size_of, split
 from fengsui.stores import bus
 
 
@@ -109,15 +109,3 @@ def test_split_keeps_every_row_in_order_and_within_the_limit():
     pieces = split(batch(n=1000), 4096)
     assert all(size <= 4096 for _, size in pieces)
     assert np.array_equal(np.concatenate([p.datastream for p, _ in pieces]), np.arange(1000))
-
-
-async def test_enough_for_a_write_does_not_wait_for_more(clean_bus):
-    nc = await nats.connect(clean_bus)
-    publisher = Publisher(nc, 1, 60_000, patience_s=8)
-    await asyncio.gather(
-        *[publisher.publish(batch(site, n=ENOUGH_BYTES // ROW_BYTES // 4)) for site in range(5)]
-    )
-    [message] = await stored(nc)
-    assert sorted(b.site for b in message.batches) == list(range(5))
-    await publisher.close()
-    await nc.close()

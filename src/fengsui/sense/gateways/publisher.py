@@ -29,7 +29,6 @@ from fengsui.stores.bus import READINGS, Room, partition_of, subject_for
 log = structlog.get_logger()
 
 MESSAGE_BYTES = 4 << 20
-ENOUGH_BYTES = 256 << 10  # of what waits: worth a synced write, so that nobody waits for more to come
 QUEUE_BYTES = 64 << 20
 ROW_BYTES = 22  # 4 datastream + 8 time + 8 value + 1 quality + 1 reason
 OVERHEAD_BYTES = 256  # envelope, site, source, lengths
@@ -235,10 +234,6 @@ class Publisher:
         """Bytes of batches in one message: ours, or what the server allows less headers and envelope."""
         return max(ROW_BYTES + OVERHEAD_BYTES, min(self._message_bytes, self._nc.max_payload - 4096))
 
-    def _enough(self) -> int:
-        """Bytes that are written at once: gathering more would cost its senders time and save the disk little."""
-        return min(ENOUGH_BYTES, self._limit())
-
     async def _enqueue(self, batch: Batch, size: int) -> asyncio.Future:
         loop = asyncio.get_running_loop()
         while self._queued and self._queued + size > self._queue_bytes and not self._closing:
@@ -256,7 +251,7 @@ class Publisher:
         self._queued += piece.size
         lane.size += piece.size
         lane.waiting.append(piece)
-        if len(lane.waiting) == 1 or lane.size >= self._enough():
+        if len(lane.waiting) == 1 or lane.size >= self._limit():
             lane.wake.set()
         if lane.task is None or lane.task.done():
             lane.task = asyncio.create_task(
@@ -304,8 +299,8 @@ class Publisher:
                     piece.done.set_result(None)
 
     async def _gather_group(self, lane: _Lane) -> None:
-        """Wait until the oldest piece is ``group_ms`` old, unless there is enough for a write of its own already."""
-        while not self._closing and lane.waiting and lane.size < self._enough():
+        """Wait until the oldest piece is ``group_ms`` old, unless a message is full already."""
+        while not self._closing and lane.waiting and lane.size < self._limit():
             pause = lane.waiting[0].since + self._group_s - time.monotonic()
             if pause <= 0:
                 return
