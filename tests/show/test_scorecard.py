@@ -165,3 +165,46 @@ def test_a_stranger_sees_no_score_and_records_nothing_there(judged, open_as):
     assert stranger.post(f"/scorecards/occurrences/{row.pk}/withdraw/", {"reason": "x"}).status_code == 404
     open_as(judged.users["viewer"]).post("/scorecards/occurrences/", sent)
     assert Occurrence.objects.count() == 1
+
+
+@pytest.mark.parametrize(("cause", "kind"), [("instrument", "h"), ("maintenance", "h"), (None, "silent")])
+def test_what_was_found_false_or_speaks_of_the_instrument_has_warned_of_nothing(world, cause, kind):
+    from fengsui.loops.models import Deed, Kind, Loop
+    from fengsui.warn.alarms import occurrences
+    from fengsui.warn.alarms.models import Occurrence
+
+    site = world.stream.site
+    alarm = Alarm.objects.create(
+        key="1:1", rule=world.rule, datastream=world.stream, site=site, org=site.org, org_path=site.org_path,
+        kind=kind, priority=2, raised_at=at(0), cleared_at=at(1000),
+    )  # fmt: skip
+    if cause:
+        loop = Loop.objects.create(
+            kind=Kind.objects.get(code="alarm_disposal"), kind_version=1, key=f"alarm:{alarm.key}", title="t",
+            org=site.org, org_path=site.org_path, step="closed", step_since=at(0), opened_at=at(0),
+            outcome="closed", closed_at=at(60_000),
+        )  # fmt: skip
+        Deed.objects.create(loop=loop, step="handling", action="submit", at=at(60_000), data={"cause": cause})
+    occurrences.record(world.users["duty_officer"], site, at(3_600_000), "seal leaked")
+    (score,) = scorecard(Alarm.objects.all(), T0, T0 + DAY, "site", Occurrence.objects.all())
+    assert (score.verdicts.warned, score.verdicts.missed, score.burden.alarms) == (0, 1, 1)
+
+
+def test_a_county_is_named_in_the_language_of_the_reader_and_leads_to_its_own_sites(alarms, open_as):
+    from fengsui.people.orgs.models import Org
+
+    year, n = at(0).year, (at(0).month - 1) // 3 + 1
+    county = alarms.stream.site.org
+    Org.objects.filter(pk=county.pk).update(kind="county", name_en="Some District")
+    client = open_as(alarms.users["duty_officer"], "en")
+    page = client.get(f"/scorecards/?by=county&quarter={year}-Q{n}").content.decode()
+    assert f"by=site&amp;county={county.code}" in page and ">Some District<" in page
+    inside = client.get(f"/scorecards/?by=site&county={county.code}&quarter={year}-Q{n}").content.decode()
+    assert "site=tep-1" in inside
+    nowhere = client.get(f"/scorecards/?by=site&county=000000&quarter={year}-Q{n}").content.decode()
+    assert "site=tep-1" not in nowhere
+    strange = open_as(alarms.stranger, "en")
+    assert (
+        "site=tep-1"
+        not in strange.get(f"/scorecards/?by=site&county={county.code}&quarter={year}-Q{n}").content.decode()
+    )

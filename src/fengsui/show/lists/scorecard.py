@@ -4,12 +4,13 @@ The figures of a group are those of ``warn/engine/burden``, as if one person wat
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.db.models import F, Q, QuerySet
+from django.utils.translation import get_language
 
 from fengsui.loops.models import Deed
 from fengsui.people.orgs.models import Org
@@ -39,14 +40,16 @@ COUNTS_AS = {
 }
 FALSE_OUTCOME = "false_alarm"
 WARNED_WITHIN = timedelta(hours=24)  # an alarm of the site no earlier than this warned of what happened
+OF_INSTRUMENTS = ("silent", "frozen")  # kinds that speak of the instrument: they warn of nothing at the site
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """Alarms raised in the span by what their closed loops found, and what happened there.
 
-    ``warned`` and ``missed``: occurrences with and without an alarm of their site within WARNED_WITHIN before; None
-    where a group is no place.  ``lead_s``: from the first of those alarms to what happened, the median.
+    ``warned`` and ``missed``: occurrences with and without an alarm of their site within WARNED_WITHIN before, one that
+    was neither found false or a test nor speaks of an instrument only; None where a group is no place.  ``lead_s``:
+    from the first of those alarms to what happened, the median.
     """
 
     real: int
@@ -78,6 +81,7 @@ class Score:
     median_ack_s: float | None  # from raised to acknowledged; None when nobody did
     p90_ack_s: float | None
     verdicts: Verdicts
+    county: str = ""  # its code, in a line of a county
 
 
 def scorecard(
@@ -99,16 +103,16 @@ def scorecard(
     rows = stood.order_by().values_list(
         "rule_id", "datastream_id", "raised_at", "cleared_at", "acked_at", "key", *(F(name) for name in names)
     )
-    named = _counties() if by == "county" else None
-    verdict = _judged(begin)
+    counties = _counties() if by == "county" else None
+    verdict = _judged(begin - WARNED_WITHIN)
     groups: dict[tuple[str, ...], list[Any]] = {}
     for row in rows.iterator(chunk_size=10_000):
-        of = (named(row[6]),) if named else tuple(str(x) for x in row[6:])
+        of = counties(row[6]) if counties else tuple(str(x) for x in row[6:])
         groups.setdefault(of, []).append(row[:6])
     happened = None
     if by in SITES and occurrences is not None:
         happened = _happened(
-            alarms, occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None), by, named
+            alarms, occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None), by, counties, verdict
         )
     for place in happened or ():
         groups.setdefault(place, [])
@@ -116,6 +120,8 @@ def scorecard(
         _score(of, members, from_ms, to_ms, verdict, None if happened is None else happened.get(of, []))
         for of, members in groups.items()
     ]
+    if counties:
+        found = [replace(score, of=score.of[:1], county=score.of[1]) for score in found]
     return sorted(found, key=lambda score: (-score.burden.alarms, score.of))
 
 
@@ -133,27 +139,45 @@ def _judged(begin: datetime) -> dict[str, str]:
     return found
 
 
+def of_county(rows: QuerySet[Any], code: str, path: str = "org_path") -> QuerySet[Any]:
+    """Those of ``rows`` that lie in the county with this code; none where there is no such county."""
+    within = Org.objects.filter(kind="county", code=code).values_list("path", flat=True).first()
+    return rows.filter(**{f"{path}__startswith": within}) if within else rows.none()
+
+
 def _happened(
-    alarms: QuerySet[Alarm], rows: QuerySet[Occurrence], by: str, named: Callable[[str], str] | None
+    alarms: QuerySet[Alarm],
+    rows: QuerySet[Occurrence],
+    by: str,
+    counties: Callable[[str], tuple[str, ...]] | None,
+    verdict: dict[str, str],
 ) -> dict[tuple[str, ...], list[float | None]]:
     """Of each place, for each occurrence in the span the seconds from its first alarm; None where there was none."""
     out: dict[tuple[str, ...], list[float | None]] = {}
     for site, at, place in rows.values_list("site_id", "at", SITES[by]):
         before = alarms.filter(site_id=site, raised_at__gt=at - WARNED_WITHIN, raised_at__lte=at)
-        first = before.order_by("raised_at").values_list("raised_at", flat=True).first()
+        before = before.exclude(kind__in=OF_INSTRUMENTS).order_by("raised_at")
+        warned = (
+            raised
+            for key, raised in before.values_list("key", "raised_at").iterator()
+            if verdict.get(key) not in (FALSE, TEST)
+        )
+        first = next(warned, None)
         lead = None if first is None else (at - first).total_seconds()
-        out.setdefault((named(place) if named else str(place),), []).append(lead)
+        out.setdefault(counties(place) if counties else (str(place),), []).append(lead)
     return out
 
 
-def _counties() -> Callable[[str], str]:
-    """Names the county of a path of organisations; "" where it is in none."""
-    name = {path: name for path, name in Org.objects.filter(kind="county").values_list("path", "name")}
+def _counties() -> Callable[[str], tuple[str, ...]]:
+    """Name, in the language of the moment, and code of the county of a path; "" where it is in none."""
+    zh = (get_language() or "zh").startswith("zh")
+    rows = Org.objects.filter(kind="county").values_list("path", "code", "name", "name_en")
+    known = {path: (name if zh else name_en or name, code) for path, code, name, name_en in rows}
 
-    def of(path: str) -> str:
+    def of(path: str) -> tuple[str, ...]:
         parts = path.strip("/").split("/")
         above = ("/" + "/".join(parts[:n]) + "/" for n in range(len(parts), 0, -1))
-        return next((name[p] for p in above if p in name), "")
+        return next((known[p] for p in above if p in known), ("", ""))
 
     return of
 

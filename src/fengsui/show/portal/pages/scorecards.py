@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import Site
-from fengsui.show.lists.scorecard import Score, scorecard
+from fengsui.show.lists.scorecard import Score, of_county, scorecard
 from fengsui.show.portal.pages.page import choice, instant, one_or_404, page, refused, show
 from fengsui.stores import clock
 from fengsui.warn.alarms import occurrences
@@ -40,6 +40,9 @@ def scorecards(request: HttpRequest) -> HttpResponse:
     happened = Occurrence.objects.visible_to(request.user)
     if site:
         alarms, happened = alarms.filter(site__code=site), happened.filter(site__code=site)
+    county = request.GET.get("county", "")[:64]
+    if county:
+        alarms, happened = of_county(alarms, county), of_county(happened, county, "site__org_path")
     from_ms, to_ms = _span(quarter)
     scores = scorecard(alarms, from_ms, min(to_ms, clock.now_ms()), by, happened)
     if request.GET.get("format") == "csv":
@@ -49,7 +52,7 @@ def scorecards(request: HttpRequest) -> HttpResponse:
         "scores": scores[:SHOWN],
         "more": max(len(scores) - SHOWN, 0),
         "quarters": offered,
-        "filters": {"quarter": quarter, "by": by, "site": site},
+        "filters": {"quarter": quarter, "by": by, "site": site, "county": county},
         "by_words": _by_words(),
         "targets": TARGETS,
         "occurrences": rows[:100],

@@ -37,6 +37,12 @@ def term(words: Any) -> str:
 
 
 @register.filter
+def clause(text: str) -> str:
+    """A clause as the tables name it, with the mark of what is from memory in the language of the moment."""
+    return text.replace("[from memory]", _("[from memory]"))
+
+
+@register.filter
 def points(milli: int) -> str:
     """Thousandths of a point as points, as few decimals as say it exactly."""
     return f"{milli / 1000:.3f}".rstrip("0").rstrip(".")
