@@ -22,7 +22,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 CHECKS := check-format check-types check-imports check-texts check-migrations check-web
 
-.PHONY: help $(CHECKS) setup spark run test test-spark check pure live browser golden pictures bench docs lock clean runtime system-packages
+.PHONY: help $(CHECKS) check-screens lane-checks lane-browser lane-others setup spark run test test-spark check pure live browser golden pictures bench docs lock clean runtime system-packages
 
 help:
 	@head -2 Makefile | cut -c3-
@@ -86,12 +86,20 @@ spark: $(VENV)/.spark
 run: runtime
 	@exec $(BIN)/fengsui up --demo
 
-# -- tests, the fastest first -----------------------------------------------------------------------------------
+# -- tests: lanes side by side, so that no core waits -----------------------------------------------------------
 
-test: setup system-packages check
-	@npm --prefix web run --silent test
-	@$(PYTEST) --ignore tests/spark -m "not browser" tests
+test: setup system-packages
+	@echo "checks, browser tests and all other tests side by side; each tells what it found when it ends …"
+	@$(MAKE) --no-print-directory -j3 --output-sync=recurse lane-checks lane-browser lane-others
+
+lane-checks:
+	@$(MAKE) --no-print-directory $(CHECKS) check-screens
+
+lane-browser:
 	@$(PYTEST) -n 2 -m browser tests
+
+lane-others:
+	@$(PYTEST) --ignore tests/spark -m "not browser" tests
 
 test-spark: setup spark
 	@$(PYTEST) -n 0 tests/spark
@@ -117,6 +125,9 @@ check-migrations:
 
 check-web:
 	@npm --prefix web run --silent check
+
+check-screens:
+	@npm --prefix web run --silent test
 
 pure: setup
 	@$(BIN)/python -m pytest -n $(WORKERS) --ignore tests/live --ignore tests/spark -m "not browser" tests

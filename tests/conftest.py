@@ -19,7 +19,7 @@ from hypothesis import settings as _hypothesis
 
 from fengsui.run import nats, postgres
 from tests import prepared
-from tests.prepared import free_port
+from tests.prepared import ROOT, free_port
 
 _hypothesis.register_profile(
     "fengsui", deadline=None, print_blob=True
@@ -88,22 +88,36 @@ def nats_url() -> str:
     return os.environ["FENGSUI_NATS_URL"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_ignore_collect(collection_path: Path, config) -> bool | None:
+    """A lane reads only the files that have tests for it: each process of each lane would read all the others."""
+    asked = {"browser": True, "not browser": False}.get(config.option.markexpr)
+    if asked is None or not collection_path.is_file():
+        return None
+    return _drives_chromium(collection_path) is not asked or None
+
+
+def _drives_chromium(path: Path) -> bool:
+    return ROOT / "tests" / "browser" in path.parents or path.stem.endswith("_in_a_browser")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # after pytest-django has sorted; before xdist reads the groups
 def pytest_collection_modifyitems(config, items):
     """Tests of the one shared platform run in one worker; those that drive Chromium are marked ``browser``.
 
     With several workers what takes longest comes first, so that none is left alone with it at the end.
     """
     for item in items:
-        if "tests/browser/" in str(item.path) or item.path.stem.endswith("_in_a_browser"):
+        if _drives_chromium(item.path):
             item.add_marker(pytest.mark.browser)  # apart: Playwright's own event loop stays in its thread
         on_platform = "platform" in getattr(item, "fixturenames", ()) and "tests/run/" not in str(item.path)
         if on_platform and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("platform"))
         if "clean_bus" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("readings-stream"))  # one stream: one test at a time
+    result = yield
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
+    return result
 
 
 def _turn(item) -> int:
