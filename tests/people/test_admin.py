@@ -5,7 +5,9 @@ import pkgutil
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.urls import reverse
+from django.utils import translation
 
 from fengsui.run.middleware import CONTENT_SECURITY_POLICY
 
@@ -175,3 +177,17 @@ def test_the_audit_trail_is_read_only_here_too(client, tree, person):
     assert client.post(page, {"action": "x"}).status_code == 403
     assert client.post(f"/admin/audit/entry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
     assert client.get("/admin/audit/entry/add/").status_code == 403
+
+
+def test_every_column_and_every_field_of_the_administration_has_a_chinese_name():
+    """``S`` and ``R`` of GB 18218, ``ID`` and ``SHA-256`` are the same in both languages."""
+    same = {"S", "R", "ID", "SHA-256"}
+    english = []
+    with translation.override("zh-hans"):
+        for model, table in admin.site._registry.items():
+            names = {f.name for f in model._meta.fields if f.editable and not f.primary_key}
+            for name in {*table.list_display, *names}:
+                label = str(label_for_field(name, model, table))
+                if label.isascii() and label not in same:
+                    english.append(f"{model._meta.label}.{name}: {label}")
+    assert english == []

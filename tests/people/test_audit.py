@@ -152,3 +152,16 @@ def test_the_trail_is_read_only_where_audit_view_holds(tree, person):
     assert seen(person("commander", tree.jingzhou)) == set()
     assert seen(person("viewer", tree.hubei)) == set()
     assert len(seen(person(is_superuser=True))) == 3
+
+
+def test_secrets_and_their_hashes_never_go_into_the_trail(tree, person):
+    entry = audit.record(
+        None, "device.removed", "d", before={"code": "d", "secret_sha256": "ab" * 32, "secret": ""},
+        rows=[{"password_sealed": "gAAAA", "new_password": "hunter2", "must_change_password": True}], etag="W/1",
+    )  # fmt: skip
+    entry.refresh_from_db()
+    assert entry.detail == {
+        "before": {"code": "d", "secret_sha256": "***", "secret": ""},
+        "rows": [{"password_sealed": "***", "new_password": "***", "must_change_password": True}],
+        "etag": "W/1",
+    }

@@ -5,7 +5,6 @@ The type comes from the first bytes, never from the name or from what the sender
 """
 
 import hashlib
-import os
 import tempfile
 import unicodedata
 import zipfile
@@ -20,6 +19,7 @@ from django.core.files.base import File
 from django.utils.translation import gettext as _
 
 from fengsui.loops.errors import EvidenceRefused
+from fengsui.stores.files import kind_of
 
 MAX_FILES = 10  # of one deed
 DEFAULT_MAX_BYTES = 20 << 20
@@ -76,9 +76,8 @@ def close(files: Iterable[Checked]) -> None:
 
 def sniff(head: bytes, body: IO[bytes]) -> tuple[str, str] | None:
     """Content type and ending by content; None for what is not accepted.  ``head`` is the first 4 KiB."""
-    for is_it, content_type, ending in _TYPES:
-        if is_it(head):
-            return content_type, ending
+    if (kind := kind_of(head)) is not None:
+        return kind
     if head.startswith(b"PK\x03\x04"):
         return _sniff_office(body)
     return _sniff_text(head, body)
@@ -140,36 +139,6 @@ def _check_one(name: str, chunks: Iterator[bytes], close_it: Callable[[], None])
     return Checked(name, kind[0], kind[1], digest.hexdigest(), size, body)
 
 
-def _starts(*magics: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head.startswith(magics)
-
-
-def _riff(kind: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head[:4] == b"RIFF" and head[8:12] == kind
-
-
-def _brand(*brands: bytes) -> Callable[[bytes], bool]:
-    return lambda head: head[4:8] == b"ftyp" and head[8:12] in brands
-
-
-_TYPES: list[tuple[Callable[[bytes], bool], str, str]] = [
-    (_starts(b"\xff\xd8\xff"), "image/jpeg", "jpg"),
-    (_starts(b"\x89PNG\r\n\x1a\n"), "image/png", "png"),
-    (_starts(b"GIF87a", b"GIF89a"), "image/gif", "gif"),
-    (_riff(b"WEBP"), "image/webp", "webp"),
-    (_riff(b"WAVE"), "audio/wav", "wav"),
-    (_brand(b"heic", b"heix", b"mif1", b"msf1"), "image/heic", "heic"),
-    (_brand(b"avif"), "image/avif", "avif"),
-    (_brand(b"M4A ", b"M4B "), "audio/mp4", "m4a"),
-    (_brand(b"qt  "), "video/quicktime", "mov"),
-    (_brand(b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"3gp4", b"3gp5"),
-     "video/mp4", "mp4"),
-    (_starts(b"\x1aE\xdf\xa3"), "video/webm", "webm"),
-    (_starts(b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"), "audio/mpeg", "mp3"),
-    (_starts(b"%PDF-"), "application/pdf", "pdf"),
-]  # fmt: skip
-
-
 def _sniff_office(body: IO[bytes]) -> tuple[str, str] | None:
     try:
         with zipfile.ZipFile(body) as archive:
@@ -197,16 +166,6 @@ def _sniff_text(head: bytes, body: IO[bytes]) -> tuple[str, str] | None:
             return "text/plain", "txt"
         return None
     return None
-
-
-def sync(path: str) -> None:
-    """Bring a stored file and its name to the disk, so that the row never speaks of bytes that are gone."""
-    for target, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
-        descriptor = os.open(target, flags)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def sweep(before: datetime) -> int:

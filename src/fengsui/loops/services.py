@@ -27,6 +27,7 @@ from fengsui.people import audit
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org, Role
 from fengsui.stores import outbox
+from fengsui.stores.files import sync
 
 MAX_NOTE = 4000
 MAX_MEASURE = 2000
@@ -640,7 +641,7 @@ def _store(deed: Deed, file: proof.Checked) -> Evidence:
         content_type=file.content_type,
     )
     row.file.save(f"file.{file.ending}", File(file.body), save=False)
-    proof.sync(row.file.path)
+    sync(row.file.path)
     row.save()
     return row
 

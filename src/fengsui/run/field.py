@@ -14,6 +14,7 @@ from fengsui.sense.gateways.field.limits import Limits
 from fengsui.sense.gateways.field.listener import Listener
 from fengsui.sense.gateways.field.polling import Polling
 from fengsui.sense.gateways.field.registry import ADAPTERS
+from fengsui.sense.media.store import Room, Store
 
 log = structlog.get_logger()
 
@@ -36,6 +37,16 @@ def limits() -> Limits:
     )
 
 
+def room() -> Room:
+    """Where files of devices end, by the settings."""
+    return Room(
+        file=settings.number("FENGSUI_MEDIA_FILE_BYTES"),
+        device=settings.number("FENGSUI_MEDIA_DEVICE_BYTES"),
+        total=settings.number("FENGSUI_MEDIA_TOTAL_BYTES"),
+        free=settings.number("FENGSUI_MIN_FREE_BYTES"),
+    )
+
+
 class Field:
     """Identities, mappings and listeners on top of an ``Intake`` that has started."""
 
@@ -48,6 +59,7 @@ class Field:
             intake.admission,
             intake.refusals,
             bounds or limits(),
+            keep=Store(room()).keep,
         )
         self.commands = Commands(intake.nc, self.hub)
         self.polling = Polling(intake.nc, self.hub, intake.publisher.gateway)

@@ -11,7 +11,9 @@ from django.core.management import call_command
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from fengsui.govern.retention import media as media_policy
 from fengsui.loops import evidence
+from fengsui.sense.media import store as media_store
 from fengsui.stores import outbox
 from fengsui.warn.fences import services as fences
 from fengsui.warn.risks import services as risks
@@ -46,6 +48,14 @@ def sweep_evidence(timestamp: int) -> None:
     """Delete files that no row speaks of: left by a crash between writing the file and committing its row."""
     if count := evidence.sweep(timezone.now() - ORPHAN_AFTER):
         log.info("evidence.swept", files=count)
+
+
+def sweep_media(timestamp: int) -> None:
+    """Let go of files of devices as the data policy says, and of files that no row speaks of."""
+    if count := media_policy.let_go(timezone.now()):
+        log.info("media.let_go", files=count)
+    if count := media_store.sweep(timezone.now() - ORPHAN_AFTER):
+        log.info("media.swept", files=count)
 
 
 def clear_sessions(timestamp: int) -> None:
@@ -91,6 +101,7 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
     "follow_fences": ("*/10 * * * *", follow_fences),
     "sweep_evidence": ("17 3 * * *", sweep_evidence),
+    "sweep_media": ("37 2 * * *", sweep_media),
     "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
     "pull_cap_feeds": ("* * * * *", pull_cap_feeds),
     "reckon_risk": ("* * * * *", reckon_risk),

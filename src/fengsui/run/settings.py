@@ -81,6 +81,9 @@ SETTINGS = {
             "FENGSUI_MAX_MQTT_BYTES", str(4 << 20), "largest MQTT payload and bus message; 64 MiB at most"
         ),
         Setting("FENGSUI_MAX_EVIDENCE_BYTES", str(20 << 20), "largest evidence file on a loop"),
+        Setting("FENGSUI_MEDIA_FILE_BYTES", str(8 << 20), "largest picture, sound or video of a device"),
+        Setting("FENGSUI_MEDIA_DEVICE_BYTES", str(2 << 30), "most bytes of such files of one device"),
+        Setting("FENGSUI_MEDIA_TOTAL_BYTES", str(50 << 30), "most bytes of such files of all devices"),
         Setting("FENGSUI_BUS_MAX_BYTES", str(8 << 30), "bus storage before writers are slowed"),
         Setting(
             "FENGSUI_MIN_FREE_BYTES", str(1 << 30), "free disk space below which no more readings are taken"
@@ -223,6 +226,7 @@ INSTALLED_APPS = [
     "fengsui.sense.devices",
     "fengsui.sense.cameras",
     "fengsui.sense.moving",
+    "fengsui.sense.media",
     "fengsui.govern.quarantine",
     "fengsui.govern.ledger",
     "fengsui.govern.retention",

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from fengsui.sense.codecs.jt808.frame import Frame, encode, feed, split
+from fengsui.sense.codecs.jt808.location import Location
 from fengsui.sense.codecs.jt808.message import decode
 from fengsui.sense.codecs.jt808.message import encode as encode_message
 from fengsui.sense.gateways.field.adapter import BadCommand, Identity
 from fengsui.sense.gateways.field.jt808 import ASKED_AGAIN, QUIET_MS, Session
 from fengsui.sense.simulators import jt808 as simulated
 from fengsui.sense.simulators.device import Options
+from fengsui.sense.simulators.picture import PICTURE as JPEG
 
 PHONE, CODE = "13912345678", "the code"
 IDENTITY = Identity(1, "jt808", PHONE, CODE, "", 1, "dev-1", 1, None)
@@ -112,13 +114,87 @@ def test_a_terminal_that_misses_a_part_of_a_long_text_gets_it_again():
     assert decode(answer).fields["result"] == 1
 
 
-def test_a_picture_is_not_confirmed_as_long_as_it_is_not_kept():
+def picture(
+    number: int, serial: int, *, event: int = 0, is_2019: bool = True, size: int = 500
+) -> list[bytes]:
+    """A picture of channel 1 in subpackages, taken on 2026-05-01 at 111.29 E, 30.69 N."""
+    head = number.to_bytes(4, "big") + bytes([0, 0, event, 1])
+    place = {
+        "status": 2, "longitude": 111.29, "latitude": 30.69, "speed_km_h": 36.0, "direction_deg": 90,
+        "time": datetime(2026, 5, 1, tzinfo=UTC),
+    }  # fmt: skip
+    data = head + Location(28).write(place, {}, is_2019) + JPEG
+    whole = Frame(0x0801, PHONE.rjust(20 if is_2019 else 12, "0"), serial, data, is_2019, int(is_2019))
+    return [encode(part) for part in split(whole, size)]
+
+
+def test_packets_of_a_picture_that_are_missing_are_named_by_8800_and_it_is_handed_over_whole():
     terminal = Terminal()
-    head = bytes.fromhex("0000007b00000101") + bytes(28)
-    frame = Frame(0x0801, PHONE.rjust(20, "0"), 5, head + b"\xff\xd8picture", True, 1)
-    answers, refused = terminal.says(encode(frame))
-    assert [(a.message_id, decode(a).fields["result"]) for a in answers] == [(0x8001, 3)]
-    assert [bad.reason for bad in refused] == ["media_not_kept"]
+    parts = picture(123, 5)
+    assert len(parts) == 3
+    (answer,), _ = terminal.says(parts[0] + parts[2])
+    assert (answer.message_id, decode(answer).fields) == (0x8800, {"media_id": 123, "indices": [2]})
+    heard = terminal.session.take(feed(parts[1]).frames[0], 0)
+    assert heard.answers == []  # nothing is confirmed before it is kept
+    (medium,) = heard.media
+    assert medium.data == JPEG
+    assert (medium.number, medium.kind, medium.event, medium.channel) == (123, "picture", 0, 1)
+    assert (medium.longitude, medium.latitude, medium.speed_km_h) == (111.29, 30.69, 36.0)
+    assert medium.time_ms == 1_777_593_600_000
+    kept = feed(b"".join(medium.kept)).frames
+    assert [(a.message_id, decode(a).fields.get("result")) for a in kept] == [
+        (0x8001, 0), (0x8001, 0), (0x8001, 0), (0x8800, None)
+    ]  # fmt: skip
+    assert decode(kept[-1]).fields == {"media_id": 123}
+    assert {decode(a).fields["result"] for a in feed(b"".join(medium.lost)).frames} == {1}
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"), [(None, []), ("", [(0x8001, 0), (0x8800, None)]), ("media_full", [(0x8001, 1)])]
+)
+def test_the_last_packet_of_a_picture_sent_once_more_is_answered_by_what_became_of_it(problem, said):
+    terminal = Terminal()
+    parts = picture(123, 5)
+    (medium,) = [m for p in parts for f in feed(p).frames for m in terminal.session.take(f, 0).media]
+    medium.problem = problem
+    answers, _ = terminal.says(parts[2])
+    assert [(a.message_id, decode(a).fields.get("result")) for a in answers] == said
+
+
+def test_an_upload_is_matched_with_the_command_that_asked_for_it():
+    terminal = Terminal()
+
+    def asked_by(number: int, serial: int, event: int = 0):
+        data = b"".join(picture(number, serial, event=event))
+        (medium,) = [m for frame in feed(data).frames for m in terminal.session.take(frame, 0).media]
+        return medium.asked
+
+    assert asked_by(1, 100) is None
+    many = terminal.session.ask(IDENTITY, "upload_media", {"event": 3, "channel": 1}, 0)
+    one = terminal.session.ask(IDENTITY, "upload_one_media", {"media_id": 77, "delete": 1}, 0)
+    (sent,) = feed(one.data).frames
+    assert (sent.message_id, sent.body.hex()) == (0x8805, "0000004d01")
+    taken = terminal.session.ask(IDENTITY, "take_picture", {"channel": 1}, 0)
+    assert asked_by(2, 110, event=3) == many.key
+    assert asked_by(77, 120, event=5) == one.key
+    assert asked_by(3, 130, event=0) == taken.key
+    assert asked_by(4, 140, event=6) is None
+
+
+def test_media_that_a_terminal_says_it_has_are_handed_over_without_their_files():
+    terminal = Terminal()
+    event = {"media_id": 9, "media_type": 2, "format": 4, "event": 3, "channel": 2}
+    (told,) = [
+        m for f in feed(terminal.message(0x0800, event, 9)).frames for m in terminal.session.take(f, 0).media
+    ]
+    assert (told.data, told.number, told.kind, told.event, told.channel) == (None, 9, "video", 3, 2)
+    asked = terminal.session.ask(IDENTITY, "take_picture", {"channel": 4, "store": 1}, 0)
+    (sent,) = feed(asked.data).frames
+    done = {"reply_serial": sent.serial, "result": 0, "media_ids": [11, 12]}
+    heard = [
+        m for f in feed(terminal.message(0x0805, done, 8)).frames for m in terminal.session.take(f, 0).media
+    ]
+    assert [(m.number, m.channel, m.asked) for m in heard] == [(11, 4, asked.key), (12, 4, asked.key)]
 
 
 def settled(terminal: Terminal, data: bytes):
@@ -132,7 +208,7 @@ def test_pictures_are_taken_and_stored_and_the_terminal_says_which(is_2019, resu
     asked = terminal.session.ask(IDENTITY, "take_picture", {"channel": "3", "count": 2}, 0)
     (sent,) = feed(asked.data).frames
     fields = decode(sent).fields
-    assert (sent.message_id, fields["channel"], fields["command"], fields["store"]) == (0x8801, 3, 2, 1)
+    assert (sent.message_id, fields["channel"], fields["command"], fields["store"]) == (0x8801, 3, 2, 0)
     general = {"reply_serial": sent.serial, "reply_id": 0x8801, "result": 0}
     (heard,) = settled(terminal, terminal.message(0x0001, general, 7))
     assert (heard.key, heard.final) == (asked.key, False)  # taken on, not yet done
@@ -178,8 +254,8 @@ def test_a_simulated_terminal_takes_pictures_and_lists_them(form):
         return one
 
     at = 1_777_600_000_000
-    assert done("take_picture", {"count": 2}, at).said["media_ids"] == [1, 2]
-    assert done("take_picture", {}, at + 60_000).said["media_ids"] == [3]
+    assert done("take_picture", {"count": 2, "store": 1}, at).said["media_ids"] == [1, 2]
+    assert done("take_picture", {"store": 1}, at + 60_000).said["media_ids"] == [3]
     assert not done("take_picture", {"channel": 2}, at).ok
     assert [one["media_id"] for one in done("search_media", {}, at + 90_000).said["items"]] == [1, 2, 3]
     since = datetime.fromtimestamp(at // 1000 + 30, UTC).isoformat()

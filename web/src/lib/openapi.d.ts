@@ -582,6 +582,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Media
+         * @description Newest first.  ``q`` begins the code of a device; ``state`` is here, waiting (at the device) or removed.
+         */
+        get: operations["fengsui_show_api_media_list_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Medium
+         * @description One of them.
+         */
+        get: operations["fengsui_show_api_media_get_medium"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{pk}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Medium File
+         * @description The file: a JPEG as it is, anything else as a download.
+         */
+        get: operations["fengsui_show_api_media_get_medium_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/risk/facts": {
         parameters: {
             query?: never;
@@ -1875,6 +1935,71 @@ export interface components {
             name: string;
             /** Username */
             username: string;
+        };
+        /**
+         * MediumOut
+         * @description A picture, sound or video of a device; ``url`` is null while, or once, the file is not here.
+         */
+        MediumOut: {
+            /** Asked By */
+            asked_by: string;
+            /** Channel */
+            channel: number | null;
+            /** Command */
+            command: string;
+            /** Content Type */
+            content_type: string;
+            /** Device */
+            device: string;
+            /** Direction Deg */
+            direction_deg: number | null;
+            /** Event */
+            event: number | null;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "picture" | "audio" | "video";
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Number */
+            number: number | null;
+            /** Protocol */
+            protocol: string;
+            /** Received At */
+            received_at: string | null;
+            /** Removed At */
+            removed_at: string | null;
+            /** Sha256 */
+            sha256: string;
+            /** Site */
+            site: string;
+            /** Size */
+            size: number;
+            /** Speed Km H */
+            speed_km_h: number | null;
+            /** Taken At */
+            taken_at: string | null;
+            /** Thing */
+            thing: string | null;
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+            /** Url */
+            url: string | null;
+        };
+        /** MediumPage */
+        MediumPage: {
+            /** Items */
+            items: components["schemas"]["MediumOut"][];
+            /** Next */
+            next: string | null;
         };
         /** MembershipOut */
         MembershipOut: {
@@ -3221,6 +3346,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_list_media: {
+        parameters: {
+            query?: {
+                q?: string;
+                site?: string;
+                kind?: string;
+                state?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediumPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_get_medium: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediumOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_get_medium_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
         };

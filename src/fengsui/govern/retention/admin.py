@@ -27,13 +27,23 @@ class EndForm(forms.ModelForm):
 class PolicyForm(forms.ModelForm):
     class Meta:
         model = Policy
-        fields = ("org", "site_kind", "observed_property", "raw_days", "minute_days", "hour_days", "reason")
+        fields = (
+            "org",
+            "site_kind",
+            "observed_property",
+            "raw_days",
+            "minute_days",
+            "hour_days",
+            "media_days",
+            "reason",
+        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not self.errors:
             try:
                 services.check(*(data[name] for name in ("reason", "raw_days", "minute_days", "hour_days")))
+                services.check_media(data["media_days"], data["observed_property"])
             except BadInput as error:
                 self.add_error(None, str(error))
         return data
@@ -103,6 +113,7 @@ class PolicyAdmin(DecisionAdmin):
         "raw_days",
         "minute_days",
         "hour_days",
+        "media_days",
         "made_at",
         "made_by",
         "reason",

@@ -52,6 +52,9 @@ class Policy(Decision):
     raw_days = models.PositiveIntegerField(_("Days of readings"), null=True, blank=True, validators=DAYS)
     minute_days = models.PositiveIntegerField(_("Days of minutes"), null=True, blank=True, validators=DAYS)
     hour_days = models.PositiveIntegerField(_("Days of hours"), null=True, blank=True, validators=DAYS)
+    media_days = models.PositiveIntegerField(
+        _("Days of pictures and recordings"), null=True, blank=True, validators=DAYS
+    )
 
     class Meta:
         ordering = ["id"]

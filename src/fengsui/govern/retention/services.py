@@ -36,6 +36,7 @@ def decide(
     raw_days: int | None,
     minute_days: int | None,
     hour_days: int | None,
+    media_days: int | None = None,
     org: Any = None,
     site_kind: str = "",
     observed_property: Any = None,
@@ -46,9 +47,11 @@ def decide(
     """
     _require(actor)
     check(reason, raw_days, minute_days, hour_days)
+    check_media(media_days, observed_property)
     made = Policy(
         org=org, site_kind=site_kind, observed_property=observed_property, raw_days=raw_days,
-        minute_days=minute_days, hour_days=hour_days, reason=reason.strip(), made_by=_name(actor),
+        minute_days=minute_days, hour_days=hour_days, media_days=media_days, reason=reason.strip(),
+        made_by=_name(actor),
     )  # fmt: skip
     before = Policy.objects.in_force().filter(
         org=org, site_kind=site_kind, observed_property=observed_property
@@ -106,6 +109,16 @@ def check(reason: str, raw_days: int | None, minute_days: int | None, hour_days:
             _("Keep readings at least %(days)s days: those that come late are compared with them.")
             % {"days": _least_days()}
         )
+
+
+def check_media(media_days: int | None, observed_property: Any) -> None:
+    """Raise BadInput for days of pictures and recordings that cannot be a rule: they have no observed property."""
+    if media_days is None:
+        return
+    if media_days < 1:
+        raise BadInput(_("Keep pictures and recordings at least one day."))
+    if observed_property is not None:
+        raise BadInput(_("A rule for an observed property says nothing about pictures and recordings."))
 
 
 def revision() -> tuple[int, int]:
@@ -177,4 +190,5 @@ def _values(row: Policy) -> dict[str, Any]:
         "org": row.org and row.org.code, "site_kind": row.site_kind,
         "observed_property": row.observed_property and row.observed_property.code,
         "raw_days": row.raw_days, "minute_days": row.minute_days, "hour_days": row.hour_days,
+        "media_days": row.media_days,
     }  # fmt: skip

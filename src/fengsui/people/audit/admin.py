@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from fengsui.people import audit
+from fengsui.people.audit.columns import name_columns
 from fengsui.people.audit.models import Entry
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
@@ -26,6 +27,10 @@ class AuditedAdmin(admin.ModelAdmin):
     view_action: ClassVar[str] = "code.edit"
     edit_action: ClassVar[str] = "code.edit"
     path_field: ClassVar[str | None] = None
+
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        name_columns(model)
+        super().__init__(model, admin_site)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)

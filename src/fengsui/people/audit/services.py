@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, models, transaction
 
 from fengsui.people.audit import chain, context
+from fengsui.people.audit.masking import masked
 from fengsui.people.audit.models import Entry
 from fengsui.people.orgs import access
 
@@ -147,7 +148,7 @@ def _values(
         "session": request.session,
         "request_id": request.request_id,
         "ok": bool(ok),
-        "detail": chain.plain(detail),
+        "detail": chain.plain(masked(detail)),
     }
 
 

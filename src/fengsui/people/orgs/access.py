@@ -55,6 +55,7 @@ MAY: dict[str, frozenset[str]] = {
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),
+    "media.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     # what moves
     "unit.view": STAFF,
     "unit.edit": frozenset({STEWARD, OPERATE}),

@@ -72,6 +72,7 @@ METRICS = {
         _counter("field_readings", "Readings of field devices that nothing was wrong with", "protocol"),
         _counter("field_unmapped", "Readings whose code nobody mapped; they are in quarantine", "protocol"),
         _counter("field_unwanted", "Readings whose code is mapped to nothing", "protocol"),
+        _counter("field_media", "Files of field devices, kept or why not", "protocol", "outcome"),
         _counter("field_sent", "Answers and commands sent to field devices", "protocol"),
         _counter("field_commands", "Commands to field devices, by outcome", "protocol", "outcome"),
         _counter("field_lost", "Frames that the bus did not take before the gateway stopped", "protocol"),

@@ -68,6 +68,7 @@ def field(hub: Any) -> Iterator[Sample]:
     for name, label, pairs in (
         ("closed", "reason", counts.closed), ("turned_away", "reason", counts.turned_away),
         ("refused", "reason", counts.refused), ("commands", "outcome", counts.commands),
+        ("media", "outcome", counts.media),
     ):  # fmt: skip
         for (protocol, why), number in list(pairs.items()):
             yield one(f"field_{name}", number, protocol=protocol, **{label: why})

@@ -473,6 +473,16 @@ def measured(frame: Frame) -> list[Measured]:
     return found
 
 
+def pictures(frame: Frame) -> list[tuple[bytes, int | None]]:
+    """The pictures of a whole report (F3), each with the time it was taken at, or else sent; ms UTC."""
+    if frame.down or not frame.whole:
+        return []
+    return [
+        (bytes.fromhex(item.value), milliseconds(at))
+        for item, at in sl651_body.pictures(sl651_body.read(frame))
+    ]
+
+
 def explain(frame: Frame) -> list[Row]:
     """Every field as it lies in the bytes; of a joined message, packet by packet."""
     rows: list[Row] = []

@@ -711,6 +711,16 @@ def readings(body: Body) -> Iterator[tuple[str, Item, datetime | None, float]]:
                     yield station, item, when, math.nan if value is None else float(value)
 
 
+def pictures(body: Body) -> Iterator[tuple[Item, datetime | None]]:
+    """Every picture with its time of observation, or else that of sending."""
+    at = body.sent_at
+    for item in body.items:
+        if item.kind == "observed":
+            at = item.value or body.sent_at
+        elif item.kind == "picture":
+            yield item, at
+
+
 _HOURLY = frozenset(f"{code:02X}" for code in range(0xF4, 0xFD))
 
 

@@ -16,6 +16,7 @@ from fengsui.sense.gateways.publisher import Busy
 from fengsui.stores.bus import connect
 
 DONE = ("answered", "sent")
+COMMAND_LINE = "fengsui device"
 
 
 def command(
@@ -32,10 +33,11 @@ def command(
     """
     if actor is not None:
         access.require(actor, "device.command", device.site.org_path, device)
+    by = actor.get_username() if actor is not None else COMMAND_LINE
     about: dict[str, Any] = {"command": name, "arguments": _shown(arguments), "protocol": protocol}
     audit.record(actor, "device.command", device, org_path=device.site.org_path, **about)
     try:
-        outcome = asyncio.run(_send(Command(device.code, name, dict(arguments), protocol, wait_s)))
+        outcome = asyncio.run(_send(Command(device.code, name, dict(arguments), protocol, wait_s, by)))
     except (nats.errors.Error, OSError, TimeoutError) as error:
         audit.record(
             actor,

@@ -17,13 +17,13 @@ from fengsui.sense.codecs.jt808.frame import Frame
 from fengsui.sense.codecs.jt808.message import RESULTS, body, decode
 from fengsui.sense.codecs.registry import CODECS
 from fengsui.sense.simulators.device import Fault, Kind, Options
+from fengsui.sense.simulators.picture import PICTURE
 from fengsui.sense.simulators.reporter import Reporter, stream_faults
 
 FORMS = ("2019", "2013")
 CENTRE, RADIUS_DEG, ROUND_S = (121.4737, 31.2304), 0.02, 600
 MEASURED = {"speed_km_h": (20.0, 80.0), "fuel_l": (30.0, 80.0), "altitude_m": (3.0, 9.0)}
 PACKET_BYTES = 512
-PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(1, 252)) * 5 + b"\xff\xd9"
 DAY_MS = 86_400_000
 PICTURES_KEPT, SHOWN = 100, 28  # of them in one answer: what fits a frame
 
@@ -186,14 +186,14 @@ class Terminal(Reporter):
         if self.fault == "wrong-count":
             batch = replace(batch, body=b"\0\x09" + batch.body[2:])
         said.append(self.awaits(batch.serial, self._bytes(batch), now_ms))
-        return said + self._picture(now_ms)
+        return said + self._picture(1, 1, now_ms, now_ms)
 
-    def _picture(self, now_ms: int) -> list[bytes]:
+    def _picture(self, number: int, event: int, at_ms: int, now_ms: int) -> list[bytes]:
         fields = {
-            "media_id": 1,
-            "event": 1,
+            "media_id": number,
+            "event": event,
             "channel": 1,
-            "location": self._location(now_ms),
+            "location": self._location(at_ms),
             "data": PICTURE,
         }
         self.sent = frames.split(self._frame(0x0801, fields), PACKET_BYTES)
@@ -353,33 +353,55 @@ class Terminal(Reporter):
         return [] if self.fault == "no-track" else [self._general(frame)]
 
     def _photographed(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
-        """It has a camera on channel 1, and stores what it takes."""
+        """It has a camera on channel 1; what it takes it stores, or uploads at once."""
         told: dict[str, Any] = {"reply_serial": frame.serial, "result": 2}
         if fields.get("channel") == 1:
             newest = self.pictures[-1][0] if self.pictures else 0
             taken = [newest + n + 1 for n in range(min(fields.get("command", 0), PICTURES_KEPT))]
             self.pictures = [*self.pictures, *((number, now_ms) for number in taken)][-PICTURES_KEPT:]
             told |= {"result": 0, "media_ids": taken}
-        return [self._say(0x0805, told)]
+        said = [self._say(0x0805, told)]
+        if not fields.get("store"):
+            for number in told.get("media_ids", []):
+                said += self._picture(number, 0, now_ms, now_ms)
+        return said
 
-    def _searched(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
-        """The newest that fit one frame; between the times asked for, of its one channel."""
+    def _wanted(self, fields: Mapping[str, Any], now_ms: int) -> list[tuple[int, int]]:
+        """What it has stored of its one channel between the times asked for: number and time."""
         start, end = fields.get("from"), fields.get("to")
         after = start.timestamp() * 1000 if isinstance(start, datetime) else 0
         before = end.timestamp() * 1000 if isinstance(end, datetime) else now_ms
-        wanted = not (fields.get("media_type") or fields.get("event") or fields.get("channel", 0) > 1)
+        if fields.get("media_type") or fields.get("event") or fields.get("channel", 0) > 1:
+            return []
+        return [(number, at_ms) for number, at_ms in self.pictures if after <= at_ms <= before]
+
+    def _upload(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
+        """All that is wanted (0x8803), or the one that is named (0x8805); "failure" when it is not there."""
+        wanted = self._wanted(fields, now_ms)
+        if frame.message_id == 0x8805:
+            wanted = [one for one in self.pictures if one[0] == fields.get("media_id")]
+        said = [self._general(frame, "success" if wanted else "failure")]
+        for number, at_ms in wanted[-SHOWN:]:
+            said += self._picture(number, 0, at_ms, now_ms)
+        if fields.get("then") == 1:
+            self.pictures = [one for one in self.pictures if one not in wanted]
+        return said
+
+    def _medium(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
+        """0x8800: the packets of the last picture that the platform names again."""
+        indices = fields.get("indices") or ()
+        return [self._bytes(one) for one in self.sent if one.index in indices]
+
+    def _searched(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
+        """The newest that fit one frame."""
         items = [
             {"media_id": number, "media_type": 0, "channel": 1, "event": 0, "location": self._location(at_ms)}
-            for number, at_ms in self.pictures
-            if wanted and after <= at_ms <= before
+            for number, at_ms in self._wanted(fields, now_ms)
         ]
         return [self._say(0x0802, {"reply_serial": frame.serial, "items": items[-SHOWN:]})]
 
     def _text(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
         return [self._general(frame, "failure" if self.fault == "fails-text" else "success")]
-
-    def _nothing(self, frame: Frame, fields: Mapping[str, Any], now_ms: int) -> list[bytes]:
-        return []
 
 
 _NUMBERS = {
@@ -400,8 +422,10 @@ _HANDLERS = {
     0x8201: Terminal._polled,
     0x8202: Terminal._track,
     0x8300: Terminal._text,
-    0x8800: Terminal._nothing,
+    0x8800: Terminal._medium,
     0x8801: Terminal._photographed,
     0x8802: Terminal._searched,
+    0x8803: Terminal._upload,
+    0x8805: Terminal._upload,
 }
 KIND = Kind(CODECS["jt808"], Terminal, FAULTS, variants=FORMS)

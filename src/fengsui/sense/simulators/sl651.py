@@ -12,6 +12,7 @@ from fengsui.sense.codecs import sl651_words as words
 from fengsui.sense.codecs.frame import Term
 from fengsui.sense.codecs.sl651 import Frame
 from fengsui.sense.simulators.device import Fault, Kind, Options
+from fengsui.sense.simulators.picture import PICTURE as JPEG
 from fengsui.sense.simulators.reporter import Reporter, stream_faults
 
 ENCODINGS = ("hex", "ascii")
@@ -19,7 +20,6 @@ CENTRE, PASSWORD = 1, "03E8"
 RIVER = 0x48
 TIMED, KEEP_ALIVE, PICTURE = 0x32, 0x2F, 0x36
 ELEMENTS = {0x20: (0.0, 3.0), 0x26: (1200.0, 1300.0), 0x39: (11.0, 13.0), 0x38: (12.2, 12.9)}
-PICTURE_BYTES = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 3 + b"\xff\xd9"
 PACKET_BYTES = 300
 PATIENCE = 4  # reports that an unconfirmed picture is waited for
 VERSION = b"FENGSUI-SIM 1.0"
@@ -152,7 +152,7 @@ class Station(Reporter):
 
     def _picture(self, now_ms: int) -> list[bytes]:
         at = self._at(now_ms)
-        body = sl651_body.report(self._next(), at, self.station, RIVER, at, [b"\xf3\xf3" + PICTURE_BYTES])
+        body = sl651_body.report(self._next(), at, self.station, RIVER, at, [b"\xf3\xf3" + JPEG])
         self.packets = sl651.split(
             body,
             PACKET_BYTES,

@@ -15,6 +15,7 @@ from fengsui.show.api import (
     hazards,
     loops,
     maps,
+    media,
     readings,
     risk,
     search,
@@ -39,6 +40,7 @@ errors.install(api)
 for router in (
     sites,
     maps,
+    media,
     readings,
     corrections,
     alarms,

@@ -3,6 +3,7 @@
 An alarm or a loop has the same shape here and on the live stream, so that a screen has one type for it.
 """
 
+from datetime import datetime
 from typing import Any, Literal
 
 from ninja import Schema
@@ -493,6 +494,39 @@ class UnitOut(Schema):
 
 class UnitPage(Schema):
     items: list[UnitOut]
+    next: str | None
+
+
+class MediumOut(Schema):
+    """A picture, sound or video of a device; ``url`` is null while, or once, the file is not here."""
+
+    id: int
+    device: str
+    site: str
+    thing: str | None
+    protocol: str
+    number: int | None  # the device's own
+    kind: Literal["picture", "audio", "video"]
+    event: int | None  # JT/T 808: 0 order of the platform, 1 timed, 2 robbery, 3 collision …
+    channel: int | None
+    taken_at: datetime | None
+    told_at: datetime
+    received_at: datetime | None
+    removed_at: datetime | None
+    longitude: float | None
+    latitude: float | None
+    speed_km_h: float | None
+    direction_deg: float | None
+    content_type: str
+    size: int
+    sha256: str
+    asked_by: str
+    command: str
+    url: str | None
+
+
+class MediumPage(Schema):
+    items: list[MediumOut]
     next: str | None
 
 

@@ -61,13 +61,46 @@ class Settled(NamedTuple):
     said: dict[str, Any]
 
 
+class Origin(NamedTuple):
+    """Who asked a device for something, and with which command."""
+
+    by: str
+    command: str
+
+
+@dataclass(slots=True, eq=False)
+class Media:
+    """A picture, sound or video of a device; ``data`` None: the device says that it has it (``listed``: in a list).
+
+    ``number`` is the device's own · ``kind`` picture, audio or video · degrees WGS 84, km/h · ``asked`` the key of the
+    command that it answers · ``kept`` are the answers once it is durable, ``lost`` those when it is refused ·
+    ``problem``: why it was; None while that is not known.
+    """
+
+    data: bytes | None
+    number: int | None = None
+    kind: str = "picture"
+    event: int | None = None
+    channel: int | None = None
+    time_ms: int | None = None
+    longitude: float | None = None
+    latitude: float | None = None
+    speed_km_h: float | None = None
+    direction_deg: float | None = None
+    asked: tuple[Any, ...] | None = None
+    listed: bool = False
+    kept: list[bytes] = field(default_factory=list)
+    lost: list[bytes] = field(default_factory=list)
+    problem: str | None = None
+
+
 @dataclass(slots=True)
 class Heard:
     """What one frame comes to.
 
     ``answers`` are sent in order once ``readings`` are durable · ``problem``: one of the reasons above; then nothing of
     the frame counts and ``answers`` are sent at once · ``refused``: parts of it that are no use · ``close``: the
-    standard ends the conversation here.
+    standard ends the conversation here · ``media``: files to keep, whose answers follow ``answers``.
     """
 
     raw: bytes
@@ -78,6 +111,7 @@ class Heard:
     problem: str = ""
     refused: list[BadFrame] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
+    media: list[Media] = field(default_factory=list)
     close: bool = False
 
 

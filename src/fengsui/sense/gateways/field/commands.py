@@ -32,6 +32,7 @@ class Command(msgspec.Struct):
     arguments: dict[str, Any] = {}
     protocol: str = ""
     wait_s: float = 15.0
+    by: str = ""
 
 
 class Outcome(msgspec.Struct):
@@ -79,7 +80,11 @@ class Commands:
             await message.respond(msgspec.json.encode(Outcome("taken", identity.protocol)))
             try:
                 outcome, said = await line.ask(
-                    identity, command.command, command.arguments, min(max(command.wait_s, 0.1), LONGEST_S)
+                    identity,
+                    command.command,
+                    command.arguments,
+                    min(max(command.wait_s, 0.1), LONGEST_S),
+                    command.by,
                 )
                 made = Outcome(outcome, identity.protocol, said)
             except BadCommand as error:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 
@@ -12,7 +12,7 @@ from fengsui.base.errors import BadFrame
 from fengsui.sense.codecs.measured import Measured
 from fengsui.sense.gateways import door
 from fengsui.sense.gateways.field import entering
-from fengsui.sense.gateways.field.adapter import Adapter, Heard, Identity
+from fengsui.sense.gateways.field.adapter import Adapter, Heard, Identity, Media, Origin
 from fengsui.sense.gateways.field.identities import Identities
 from fengsui.sense.gateways.field.limits import Counts, Limits
 from fengsui.sense.gateways.field.line import Line, Refusal
@@ -23,6 +23,12 @@ from fengsui.sense.gateways.registry import Registry
 
 log = structlog.get_logger()
 
+# Keeps files of a device: for each "" once it is durable, or why it is refused; None when the gateway stops first.
+Keep = Callable[
+    [Identity, Sequence[Media], Sequence[Origin | None], Callable[[], bool]], Awaitable[list[str] | None]
+]
+
+NO_PLACE = "media_not_kept"
 LOOK_S = 1.0
 REFUSED_A_POLL = 5  # refused answers kept of one poll
 BUSY_PAUSE_S = 1.0
@@ -41,11 +47,13 @@ class Hub:
         refusals: Refusals | None = None,
         limits: Limits | None = None,
         unmapped: UnmappedCodes | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.registry, self.identities, self.publisher, self.admit = registry, identities, publisher, admit
         self.refusals = refusals or Refusals()
         self.limits = limits or Limits()
         self.unmapped = unmapped or UnmappedCodes()
+        self.keep = keep  # None: files of devices have no place here, and are refused
         self.counts = Counts()
         self.lines: set[Line] = set()
         self._by_address: Counter[str] = Counter()
@@ -146,10 +154,41 @@ class Hub:
         for one in waiting:
             if isinstance(one, Refusal) and self._is_kept(line):
                 batches.append(self._kept(line, one.frame, received_ms))
+            elif isinstance(one, Heard) and one.media and one.identity is not None:
+                lost = await self._keep_media(line, one, one.identity)
+                if lost is None:
+                    self.counts.lost[name] += len(waiting)
+                    return False
+                batches += [self._kept(line, frame, received_ms) for frame in lost]
         if await self.publish(batches):
             return True
         self.counts.lost[name] += len(waiting)
         return False
+
+    async def _keep_media(self, line: Line, heard: Heard, identity: Identity) -> list[BadFrame] | None:
+        """Bring the files of a frame to rest and add what is answered; returns those that are refused.
+
+        None when the gateway stops first: then nothing is answered.
+        """
+        name, media = line.adapter.name, heard.media
+        problems: list[str] | None
+        if self.keep is None:
+            problems = [NO_PLACE if one.data is not None else "" for one in media]
+        else:
+            origins = [line.origin(one.asked) for one in media]
+            problems = await self.keep(identity, media, origins, lambda: self._stopping)
+        if problems is None:
+            return None
+        lost: list[BadFrame] = []
+        for one, problem in zip(media, problems, strict=True):
+            one.problem = problem
+            heard.answers += one.lost if problem else one.kept
+            if one.data is not None:
+                self.counts.media[name, problem or "kept"] += 1
+            if problem:
+                self.counts.refused[name, problem] += 1
+                lost.append(BadFrame(problem, heard.raw))
+        return lost
 
     async def take(
         self, identity: Identity, measured: Iterable[Measured], refused: Sequence[BadFrame]

@@ -34,6 +34,7 @@ class Counts:
     readings: Counter[str] = field(default_factory=Counter)  # accepted
     unmapped: Counter[str] = field(default_factory=Counter)
     unwanted: Counter[str] = field(default_factory=Counter)
+    media: Counter[tuple[str, str]] = field(default_factory=Counter)  # protocol, kept or why not
     answers: Counter[str] = field(default_factory=Counter)
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)  # protocol, outcome
     lost: Counter[str] = field(

@@ -6,6 +6,7 @@ the order in which they came, those that wait together in one go, and nothing is
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,14 @@ import structlog
 from fengsui.base.errors import BadFrame
 from fengsui.sense.codecs.frame import Cut
 from fengsui.sense.gateways import door
-from fengsui.sense.gateways.field.adapter import WRONG_SITE, Adapter, Heard, Identity, Settled
+from fengsui.sense.gateways.field.adapter import WRONG_SITE, Adapter, Heard, Identity, Origin, Settled
 
 if TYPE_CHECKING:
     from fengsui.sense.gateways.field.hub import Hub
 
 log = structlog.get_logger()
+
+ORIGINS_KEPT = 64  # commands of which a line remembers who sent them
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +51,7 @@ class Line:
         "_last",
         "_noise",
         "_opened",
+        "_origins",
         "_refusals",
         "_rest",
         "_rest_since",
@@ -87,6 +91,7 @@ class Line:
         self._waiting: list[Heard | Refusal] = []
         self._task: asyncio.Task | None = None
         self._asked: dict[tuple[Any, ...], _Command] = {}
+        self._origins: OrderedDict[tuple[Any, ...], Origin] = OrderedDict()
 
     # -- bytes in ---------------------------------------------------------------------------------------------
 
@@ -251,12 +256,20 @@ class Line:
 
     # -- commands down ----------------------------------------------------------------------------------------
 
+    def origin(self, key: tuple[Any, ...] | None) -> Origin | None:
+        """Who sent the command of ``key``; files that it brings come after its answer."""
+        return None if key is None else self._origins.get(key)
+
     async def ask(
-        self, identity: Identity, command: str, arguments: Mapping[str, Any], wait_s: float
+        self, identity: Identity, command: str, arguments: Mapping[str, Any], wait_s: float, by: str = ""
     ) -> tuple[str, list[dict[str, Any]]]:
         """Send a command and wait for its answer: the outcome (answered, refused, sent, timeout, disconnected) and
         what the device said.  Raises BadCommand."""
         asked = self.session.ask(identity, command, arguments, door.now_ms())
+        if asked.key is not None:
+            self._origins[asked.key] = Origin(by, command)
+            while len(self._origins) > ORIGINS_KEPT:
+                self._origins.popitem(last=False)
         if asked.key is None:
             return ("sent" if self.send(asked.data) else "disconnected"), []
         waiting = self._asked[asked.key] = _Command(asyncio.get_running_loop().create_future())

@@ -24,6 +24,7 @@ from fengsui.sense.gateways.field.adapter import (
     Find,
     Heard,
     Identity,
+    Media,
     Settled,
     text,
 )
@@ -69,7 +70,14 @@ class Session:
             self._asked.discard(key)
             heard.settled.append(Settled(key, True, True, sl651.describe(whole)))
         if frame.function != KEEP_ALIVE:
-            heard.answers.append(sl651.answer(whole, _at(now_ms), _end(whole, identity)))
+            confirmed = [sl651.answer(whole, _at(now_ms), _end(whole, identity))]
+            heard.media = [Media(picture, time_ms=at) for picture, at in sl651.pictures(whole)]
+            if (
+                heard.media
+            ):  # what is not kept is not confirmed: the station sends it again, as often as it may
+                heard.media[-1].kept = confirmed
+            else:
+                heard.answers += confirmed
         return heard
 
     def deny(self, refused: BadFrame, now_ms: int) -> list[bytes]:

@@ -13,6 +13,7 @@ from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.sense.moving.models import Unit, UnitKind
 from fengsui.show.lists import alarms as alarm_lists
+from fengsui.show.lists import media as media_lists
 from fengsui.show.lists import units as lists
 from fengsui.show.live.hub import now_ms
 from fengsui.show.portal.forms import FenceForm, FenceRuleForm
@@ -58,6 +59,10 @@ def unit_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "watches": list(watches.order_by("fence_rule__fence__code", "pk")[:200]),
         "alarms": alarm_lists.of_thing(request.user, unit.thing_id),
         "may_edit": access.may(request.user, "unit.edit", unit.site.org_path),
+        "sees_media": access.may(request.user, "media.view", unit.site.org_path),
+        "media": media_lists.of_thing(request.user, unit.thing_id),
+        "may_take": access.may(request.user, "device.command", unit.site.org_path)
+        and media_lists.terminal_of(unit.thing_id) is not None,
     }
     return show(request, "unit", context)
 

@@ -56,6 +56,7 @@ MENU = (
             ("/sites/", _("Sites"), "site", "site.view"),
             ("/cameras/", _("Cameras"), "camera", "video.view"),
             ("/units/", _("Moving units"), "target", "unit.view"),
+            ("/media/", _("Pictures and recordings"), "file", "media.view"),
             ("/unmapped/", _("Unmapped codes"), "link", "device.edit"),
         ),
     ),
