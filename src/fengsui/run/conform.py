@@ -15,6 +15,7 @@ from fengsui.sense.conform import report as reports
 from fengsui.sense.conform.case import Scene, Script, Waits
 from fengsui.sense.conform.scripts import SCRIPTS
 from fengsui.sense.conform.session import Result, Session, now_ms
+from fengsui.sense.gateways.field.registry import UDP
 
 HELP = "the supplier conformance kit: play the platform to a device and write a signed report"
 KEY = "conformance-key"
@@ -27,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         where = one.add_mutually_exclusive_group(required=True)
         where.add_argument("--listen", metavar="HOST:PORT", help="wait for the device to call")
         where.add_argument("--dial", metavar="HOST:PORT", help="call the device")
+        if name in UDP:
+            one.add_argument(
+                "--transport", choices=("tcp", "udp"), default="tcp", help="(default %(default)s)"
+            )
         one.add_argument(
             "--out", type=Path, metavar="FILE", help="the report (default: PROTOCOL-report.json)"
         )
@@ -128,7 +133,8 @@ async def _test(
     args: argparse.Namespace, script: Script, scene: Scene, host: str, port: int, key: Any
 ) -> int:
     waits = Waits(args.wait, args.data_wait)
-    session = Session(script, scene, waits, total_s=args.limit, told=_tell)
+    udp = getattr(args, "transport", "tcp") == "udp"
+    session = Session(script, scene, waits, total_s=args.limit, udp=udp, told=_tell)
     started_ms = now_ms()
     walk = asyncio.create_task(session.listen(host, port) if args.listen else session.dial(host, port))
     loop = asyncio.get_running_loop()
@@ -160,6 +166,7 @@ async def _test(
         started_ms=started_ms,
         ended_ms=now_ms(),
         complete=complete,
+        transport="udp" if udp else "tcp",
     )
     path = args.out or Path(f"{script.codec.name}-report.json")
     try:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fengsui.run import simulate_camera
 from fengsui.run.conform import address
+from fengsui.sense.gateways.datagrams import Datagrams
+from fengsui.sense.gateways.field.registry import UDP
 from fengsui.sense.simulators import line
 from fengsui.sense.simulators.device import BadSimulation, Kind, Options, Wave, faults_text, read_table
 from fengsui.sense.simulators.kinds import KINDS
@@ -29,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         if kind.listens:
             one.add_argument("--listen", required=True, metavar="HOST:PORT", help="wait to be called")
+        elif name in UDP:
+            where = one.add_mutually_exclusive_group(required=True)
+            where.add_argument("--dial", metavar="HOST:PORT", help="the platform to call")
+            where.add_argument("--listen", metavar="HOST:PORT", help="wait to be spoken to; over UDP only")
+            one.add_argument(
+                "--transport", choices=("tcp", "udp"), default="tcp", help="(default %(default)s)"
+            )
         else:
             one.add_argument("--dial", required=True, metavar="HOST:PORT", help="the platform to call")
         one.add_argument("--count", type=int, default=1, metavar="N", help="so many devices (default 1)")
@@ -54,8 +63,11 @@ def run(args: argparse.Namespace) -> int:
     if args.protocol == CAMERA:
         return simulate_camera.run(args)
     kind = KINDS[args.protocol]
-    listens = kind.listens
+    listens = bool(getattr(args, "listen", None))
+    udp = getattr(args, "transport", "tcp") == "udp"
     try:
+        if listens and not kind.listens and not udp:
+            raise ValueError("--listen needs --transport udp: over TCP these devices call")
         host, port = address(args.listen if listens else args.dial)
         if not 1 <= args.count <= MOST_DEVICES or (args.identity and args.count > 1):
             raise ValueError(f"--count is 1 to {MOST_DEVICES}, and 1 with --identity")
@@ -73,16 +85,18 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, BadSimulation, OSError) as error:
         print(f"fengsui simulate: {error}", file=sys.stderr)
         return 2
-    return asyncio.run(_run(kind, options, args.count, host, port))
+    return asyncio.run(_run(kind, options, args.count, host, port, listens, udp))
 
 
-async def _run(kind: Kind, options: Options, count: int, host: str, port: int) -> int:
+async def _run(
+    kind: Kind, options: Options, count: int, host: str, port: int, listens: bool, udp: bool
+) -> int:
     """Until Ctrl-C.  Devices that listen take one port each, from the given one on."""
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     tasks: list[asyncio.Task[None]] = []
-    servers: list[asyncio.Server] = []
+    servers: list[asyncio.Server | Datagrams] = []
     try:
         for number in range(1, count + 1):
             values = (
@@ -91,8 +105,15 @@ async def _run(kind: Kind, options: Options, count: int, host: str, port: int) -
                 else options.values
             )
             device = kind.make(replace(options, number=number, values=values))
-            if kind.listens:
-                server = await line.listen(device, kind.codec, host, port + number - 1 if port else 0)
+            own = port + number - 1 if port else 0
+            if udp and listens:
+                socket, own = await line.listen_udp(device, kind.codec, host, own)
+                servers.append(socket)
+                print(f"listening on {host}:{own}", flush=True)
+            elif udp:
+                tasks.append(asyncio.create_task(line.dial_udp(device, kind.codec, host, port)))
+            elif listens:
+                server = await line.listen(device, kind.codec, host, own)
                 servers.append(server)
                 print(f"listening on {host}:{server.sockets[0].getsockname()[1]}", flush=True)
             else:
@@ -105,6 +126,6 @@ async def _run(kind: Kind, options: Options, count: int, host: str, port: int) -
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for server in servers:
-            server.close()
+        for one in servers:
+            one.close()
     return 0

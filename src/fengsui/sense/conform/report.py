@@ -54,6 +54,7 @@ def build(
     started_ms: int,
     ended_ms: int,
     complete: bool,
+    transport: str = "tcp",
 ) -> dict[str, Any]:
     """Everything that was seen, as JSON: whole numbers and texts only."""
     return {
@@ -66,6 +67,7 @@ def build(
         },
         "device": {"identity": identity, "address": peer},
         "note": note,
+        "transport": transport,
         "waits_ms": {"answer": round(waits.answer_s * 1000), "data": round(waits.data_s * 1000)},
         "started_ms": started_ms,
         "ended_ms": ended_ms,

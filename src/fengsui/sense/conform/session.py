@@ -1,4 +1,6 @@
-"""Walks a script over real sockets: listens for the device or dials it, sends, waits, judges, keeps every byte.
+"""Walks a script over real sockets (TCP, or UDP): listens for the device or dials it, sends, waits, judges.
+
+Every byte is kept as it went.
 
 Bounded whatever the peer sends: bytes kept, frames kept, connections and time.  A peer that floods is cut off and the
 case it floods fails.
@@ -7,7 +9,7 @@ case it floods fails.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from fengsui.base.errors import BadFrame
@@ -21,9 +23,12 @@ from fengsui.sense.conform.case import (
     Scene,
     Script,
     Send,
+    Step,
     Waits,
     Withhold,
 )
+from fengsui.sense.gateways import datagrams
+from fengsui.sense.gateways.datagrams import Reader, Writer
 from fengsui.stores import clock
 
 Verdict = Literal["pass", "fail", "not_applicable", "not_run"]
@@ -75,6 +80,15 @@ class _NotApplicable(_Failed):
     pass
 
 
+def over_udp(script: Script) -> Script:
+    """Without the cases that need a stream: over UDP a frame is one datagram, and there is no line to cut."""
+    return replace(script, cases=tuple(c for c in script.cases if not any(map(_needs_a_stream, c.steps))))
+
+
+def _needs_a_stream(step: Step) -> bool:
+    return isinstance(step, HangUp) or (isinstance(step, Send) and step.pieces > 1)
+
+
 def now_ms() -> int:
     return clock.now_ms()
 
@@ -89,31 +103,38 @@ class Session:
         waits: Waits,
         *,
         total_s: float = 3600.0,
+        udp: bool = False,
         told: Callable[[Result], None] = lambda result: None,
     ) -> None:
-        self.script, self.scene, self.waits, self.total_s, self.told = script, scene, waits, total_s, told
-        self.results = [Result(case) for case in script.cases]
+        self.script = over_udp(script) if udp else script
+        self.scene, self.waits, self.total_s, self.told = scene, waits, total_s, told
+        self.udp = udp
+        self.results = [Result(case) for case in self.script.cases]
         self.peer = ""
         self.address: tuple[str, int] | None = None
         self.listening = asyncio.Event()
         self._heard: list[Any] = []  # frames in their order
         self._refused: list[BadFrame] = []
         self._news = asyncio.Event()
-        self._writer: asyncio.StreamWriter | None = None
+        self._writer: Writer | None = None
         self._reading: set[asyncio.Task[None]] = set()
         self._result: Result | None = None
         self._begin = self._after = 0  # where in ``_heard`` the case and the next step look from
         self._flooded = False
         self._in_pieces = False
-        self._waiting: list[tuple[asyncio.StreamWriter, bytes]] = []
+        self._waiting: list[tuple[Writer, bytes]] = []
         self._broken: BaseException | None = None  # what ended a connection and is no fault of the device
 
     # -- the whole ------------------------------------------------------------------------------------------
 
     async def listen(self, host: str, port: int) -> None:
         """Wait for the device to call and walk the script.  Raises OSError when the port cannot be had."""
-        server = await asyncio.start_server(self._called, host, port, limit=CHUNK)
-        self.address = server.sockets[0].getsockname()[:2]
+        server: asyncio.Server | datagrams.Datagrams
+        if self.udp:
+            server, self.address = await datagrams.bound(self._called, host, port)
+        else:
+            server = await asyncio.start_server(self._called, host, port, limit=CHUNK)
+            self.address = server.sockets[0].getsockname()[:2]
         self.listening.set()
         try:
             await self._walk()
@@ -123,7 +144,7 @@ class Session:
 
     async def dial(self, host: str, port: int) -> None:
         """Call the device, again whenever the line is lost, and walk the script."""
-        dialling = asyncio.create_task(self._dial(host, port))
+        dialling = asyncio.create_task((self._knock if self.udp else self._dial)(host, port))
         dialling.add_done_callback(self._ended)
         try:
             await self._walk()
@@ -138,6 +159,18 @@ class Session:
                 reader, writer = await asyncio.open_connection(host, port, limit=CHUNK)
                 await self._serve(reader, writer)
             await asyncio.sleep(REDIAL_S)
+
+    async def _knock(self, host: str, port: int) -> None:
+        """Over UDP nobody hears a call: say that we are here until the device speaks, and again when it is silent."""
+        peer, ours = await datagrams.resolved(host, port)
+        socket, _address = await datagrams.bound(self._called, ours, 0)
+        try:
+            while True:
+                if self._writer is None:
+                    socket.knock(peer)
+                await asyncio.sleep(REDIAL_S)
+        finally:
+            socket.close()
 
     async def _walk(self) -> None:
         self._result = self.results[0]  # what comes before the first step belongs to the first case
@@ -223,7 +256,7 @@ class Session:
         except (OSError, TimeoutError):
             self._drop(writer)
 
-    async def _line(self) -> asyncio.StreamWriter:
+    async def _line(self) -> Writer:
         """The connection, or the next one.  Fails the case when the device does not call in time."""
         try:
             async with asyncio.timeout(self.waits.data_s):
@@ -281,7 +314,7 @@ class Session:
 
     # -- the line -------------------------------------------------------------------------------------------
 
-    def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _called(self, reader: Reader, writer: Writer) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
@@ -293,7 +326,7 @@ class Session:
             self._broken = error
             self._wake()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: Reader, writer: Writer) -> None:
         """Read one connection until it ends.  A new one takes the place of an older one."""
         if self._writer is not None:
             self._drop(self._writer)
@@ -306,7 +339,7 @@ class Session:
         try:
             while self._writer is writer and (data := await reader.read(CHUNK)):
                 self._note("received", data)
-                cut = self.script.codec.feed(rest + data)
+                cut = self.script.codec.feed(rest + data, ended=self.udp)
                 rest = cut.rest
                 self._hear(cut.frames, cut.refused, writer)
                 if self._flooded:
@@ -319,7 +352,7 @@ class Session:
                 self._hear([], self.script.codec.feed(rest, ended=True).refused, writer)
             self._drop(writer)
 
-    def _hear(self, frames: list[Any], refused: list[BadFrame], writer: asyncio.StreamWriter) -> None:
+    def _hear(self, frames: list[Any], refused: list[BadFrame], writer: Writer) -> None:
         room = SESSION_FRAMES - len(self._heard) - len(self._refused)
         self._flooded = self._flooded or room < len(frames) + len(refused)
         self._refused += refused[: max(0, room)]
@@ -344,7 +377,7 @@ class Session:
     def _wake(self) -> None:
         self._news.set()
 
-    def _drop(self, writer: asyncio.StreamWriter) -> None:
+    def _drop(self, writer: Writer) -> None:
         if self._writer is writer:
             self._writer = None
             self._note("closed", b"")

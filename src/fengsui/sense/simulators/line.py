@@ -6,6 +6,8 @@ import time
 
 from fengsui.base.errors import BadFrame
 from fengsui.sense.codecs.frame import Codec
+from fengsui.sense.gateways import datagrams
+from fengsui.sense.gateways.datagrams import Reader, Writer
 from fengsui.sense.simulators.device import Device
 
 CHUNK = 64 << 10
@@ -39,10 +41,37 @@ async def listen(device: Device, codec: Codec, host: str, port: int) -> asyncio.
     return await asyncio.start_server(called, host, port, limit=CHUNK)
 
 
-async def serve(
-    device: Device, codec: Codec, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """One connection, until it ends."""
+async def dial_udp(device: Device, codec: Codec, host: str, port: int) -> None:
+    """Speak to the platform over UDP, until cancelled.  Raises OSError when the address is none."""
+    serving: list[asyncio.Task[None]] = []
+    peer, ours = await datagrams.resolved(host, port)
+    socket, _address = await datagrams.bound(_serving(device, codec, serving), ours, 0)
+    try:
+        socket.converse(peer)
+        while serving:
+            await asyncio.wait(serving)
+            serving = [task for task in serving if not task.done()]
+    finally:
+        for task in serving:
+            task.cancel()
+        socket.close()
+
+
+async def listen_udp(device: Device, codec: Codec, host: str, port: int) -> tuple[datagrams.Datagrams, int]:
+    """Wait to be spoken to over UDP; the socket and its port.  Raises OSError."""
+    socket, address = await datagrams.bound(_serving(device, codec, []), host, port)
+    return socket, address[1]
+
+
+def _serving(device: Device, codec: Codec, serving: list[asyncio.Task[None]]) -> datagrams.Called:
+    def called(reader: Reader, writer: Writer) -> None:
+        serving.append(asyncio.create_task(serve(device, codec, reader, writer, udp=True)))
+
+    return called
+
+
+async def serve(device: Device, codec: Codec, reader: Reader, writer: Writer, udp: bool = False) -> None:
+    """One connection, or one peer over UDP, until it ends."""
     rest = b""
     reading: asyncio.Task[bytes] | None = None
     try:
@@ -55,7 +84,7 @@ async def serve(
                 data, reading = reading.result(), None
                 if not data:
                     return
-                cut = codec.feed(rest + data)
+                cut = codec.feed(rest + data, ended=udp)
                 rest = device.kept(cut.rest)
                 refused: list[BadFrame] = cut.refused
                 await _say(writer, device.heard(cut.frames, refused, now_ms()))
@@ -69,7 +98,7 @@ async def serve(
         writer.close()
 
 
-async def _say(writer: asyncio.StreamWriter, said: list[bytes]) -> None:
+async def _say(writer: Writer, said: list[bytes]) -> None:
     for data in said:
         writer.write(data)
     await writer.drain()

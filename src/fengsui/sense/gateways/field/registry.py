@@ -14,3 +14,4 @@ ADAPTERS: dict[str, Adapter] = {
         fire_water_pressure.ADAPTER,
     )
 }
+UDP = frozenset(name for name, adapter in ADAPTERS.items() if adapter.udp)  # protocols also spoken over UDP
