@@ -296,6 +296,25 @@ def escalate_overdue(now: datetime, limit: int = 200) -> int:
             return told
 
 
+@transaction.atomic
+def tell_next(key: str, org: Org, roles: Iterable[str], *, at: datetime, data: dict[str, Any]) -> Loop | None:
+    """Keep that the next in line was told, where whoever owns the loop walks the line itself (a kind without ladder).
+
+    From now on it is also asked of ``roles`` at ``org``.  Returns None when the loop is closed or not there.
+    """
+    loop = Loop.objects.select_for_update(of=("self",)).select_related("kind", "org").filter(key=key).first()
+    if loop is None or loop.closed_at is not None:
+        return None
+    loop.escalation += 1
+    loop.escalated_to, loop.escalated_roles = org, sorted(roles)
+    loop.version += 1
+    loop.save(update_fields=["escalation", "escalated_to", "escalated_roles", "version"])
+    told = {"rung": loop.escalation, "org_id": org.pk, "org": org.name, "org_en": org.name_en}
+    _deed(loop, loop.step, ESCALATED, at, None, data={**told, "roles": loop.escalated_roles, **data})
+    _tell(loop)
+    return loop
+
+
 # ---- kinds ----------------------------------------------------------------------------------------------------
 
 

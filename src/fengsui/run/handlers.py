@@ -4,7 +4,7 @@ Every handler may run again for the same event and then changes nothing.  ``docs
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -23,6 +23,8 @@ from fengsui.stores.outbox.services import Context, Handler, Many, NotNow
 from fengsui.warn.alarms import services as alarms
 from fengsui.warn.alarms.life import is_announced
 from fengsui.warn.alarms.models import Alarm, Rule
+from fengsui.warn.calls import handlers as calls
+from fengsui.warn.calls import services as calling
 from fengsui.warn.fences import services as fences
 from fengsui.warn.fences.models import FenceRule
 from fengsui.warn.risks import handlers as risks
@@ -111,7 +113,11 @@ def alarm_told(context: Context, payload: dict[str, Any]) -> None:
 
 
 def loop_acted(context: Context, payload: dict[str, Any]) -> None:
-    """Whoever takes an alarm's loop out of its first step has acknowledged the alarm."""
+    """Whoever takes an alarm's loop out of its first step has acknowledged the alarm; a callout follows its loop."""
+    if payload["kind"] == calling.KIND:
+        who = User.objects.filter(pk=payload["actor_id"]).first()
+        calling.loop_acted(payload["loop_id"], payload["action"], who, _instant(payload["at"]))
+        return
     if payload["kind"] != KIND or payload["from_step"] == payload["to_step"]:
         return
     actor = User.objects.filter(pk=payload["actor_id"]).first()
@@ -166,6 +172,7 @@ SLOW = frozenset({"quarantine.replay"})  # may take many seconds: drained apart,
 RISK = frozenset(
     {"hazard.identified", "risk.stale"}
 )  # drained apart, many at once: one reckoning for all of them
+CALLS = frozenset({calling.DELIVER})  # drained apart: a mail server that hangs keeps nothing else waiting
 
 HANDLERS: Mapping[str, Handler] = {
     "alarm.raised": Many(alarms_raised),
@@ -181,6 +188,8 @@ HANDLERS: Mapping[str, Handler] = {
     "quarantine.replay": quarantine.replay,
     "warning.approved": warnings.warning_approved,
     "warning.message": warnings.warning_message,
+    "warning.published": calls.warning_published,
+    calling.DELIVER: calls.deliver,
     "hazard.identified": Many(risks.stale),
     "risk.stale": Many(risks.stale),
     "live": live,
@@ -209,6 +218,11 @@ def title(alarm: Alarm, language: str) -> str:
 def _acknowledge(alarm: Alarm) -> None:
     assert alarm.acked_at is not None
     loops.follow(loop_key(alarm), "acknowledge", actor=alarm.acked_by, at=alarm.acked_at, note=alarm.ack_note)
+
+
+def _instant(value: Any) -> datetime:
+    """An instant of a payload, which JSON made text."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
 def _alarms() -> Any:

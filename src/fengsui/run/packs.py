@@ -195,6 +195,11 @@ TABLES: dict[str, Table] = {
         "username org role", optional=True,
         username__=text(150), display_name=text(60), org__=code, role__=one_of(Role.values), password=text(128),
     ),
+    "contacts": table(
+        "org name", optional=True,
+        org__=code, name__=text(60), order=whole, post=text(80), phone=text(30), email=text(120), user=text(150),
+        defaults={"order": 1},
+    ),
     "issuers": table(
         "code", optional=True,
         org__=code, code__=issuer_code, name__=text(80), name_en=text(120), contact=text(200), web=text(200),
@@ -315,6 +320,7 @@ def _references(pack: Pack) -> Iterator[str]:
         ("devices", "site", sites, "sites.csv"),
         ("users", "org", orgs, "orgs.csv"),
         ("issuers", "org", orgs, "orgs.csv"),
+        ("contacts", "org", orgs, "orgs.csv"),
         ("datastreams", "site", sites, "sites.csv"),
         ("datastreams", "observed_property", properties, "observed_properties.csv"),
         ("datastreams", "sensor", sensors, "sensors.csv"),

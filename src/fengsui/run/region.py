@@ -152,6 +152,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.rules()
             loader.users()
             loader.issuers()
+            loader.contacts()
             loader.devices(dry_run)
             changed = {k: n for k, n in loader.counts.items() if n}
             Change.objects.update_or_create(name=MARK + pack.code, defaults={"number": _number(pack.digest)})
@@ -272,6 +273,20 @@ class _Loader:
             words = {name: row[name] for name in ("code", "name", "name_en", "contact", "web")}
             Issuer.objects.create(org=self.org[row["org"]], **words)
             self.counts["issuers added"] += 1
+
+    def contacts(self) -> None:
+        """Who is called; one that is there already stays as people left it."""
+        from fengsui.run import packs
+        from fengsui.warn.calls import importing
+        from fengsui.warn.calls.models import Contact
+
+        there = set(Contact.objects.filter(org__in=self.org.values()).values_list("org__code", "name"))
+        rows = [row for row in self.pack["contacts"] if (row["org"], row["name"]) not in there]
+        given = [(row["line"], {k: str(v) for k, v in row.items() if k != "line"}) for row in rows]
+        report = importing.import_rows(None, given)
+        if report.bad:
+            raise packs.BadPack([f"contacts.csv:{line}: {why}" for line, why in report.bad])
+        self.counts["contacts added"] += report.added
 
     def what_is_observed(self) -> None:
         from fengsui.sense.devices.models import Datastream, ObservedProperty, Sensor, Thing

@@ -135,6 +135,11 @@ SETTINGS = {
         ),
         Setting("FENGSUI_CAP_KEY", "", "PEM file of the key that signs warnings; empty: made once"),
         Setting("FENGSUI_CAP_CERTIFICATE", "", "PEM file of its certificate; empty: self-signed, made once"),
+        Setting("FENGSUI_SMTP_URL", "", "mail server that sends calls; empty: no e-mail"),
+        Setting("FENGSUI_MAIL_FROM", "fengsui@localhost", "sender of e-mail"),
+        Setting("FENGSUI_CALL_WEBHOOK", "", "address of the gateway for text messages and voice calls"),
+        Setting("FENGSUI_CALL_WEBHOOK_SECRET", "", "key by which what the gateway gets is signed"),
+        Setting("FENGSUI_CALL_WEBHOOK_KINDS", "sms", "what the gateway can do: sms, voice"),
         Setting("FENGSUI_HAZARD_TABLES", "", "folder of the bureau's own tables for major hazards"),
         Setting("FENGSUI_LOG_LEVEL", "info", "debug, info, warning or error"),
     )
@@ -153,6 +158,14 @@ def number(name: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"{name} must be a whole number, not {text!r}") from None
+
+
+def address(name: str, schemes: tuple[str, ...]) -> str:
+    """The setting as a URL of one of ``schemes``, or "".  Raises ValueError that names the setting."""
+    url = value(name)
+    if url and (urlsplit(url).scheme not in schemes or not urlsplit(url).hostname):
+        raise ValueError(f"{name} begins with {' or '.join(one + '://' for one in schemes)} and names a host")
+    return url
 
 
 def home() -> Path:
@@ -233,6 +246,7 @@ INSTALLED_APPS = [
     "fengsui.warn.alarms",
     "fengsui.warn.fences",
     "fengsui.warn.warnings",
+    "fengsui.warn.calls",
     "fengsui.warn.inventories",
     "fengsui.warn.risks",
     "fengsui.show.portal",
@@ -373,6 +387,11 @@ LAYERS_ROOT = home() / "layers"
 VIDEO_ROOT = video_folder()
 VIDEO = value("FENGSUI_VIDEO") == "1"
 PUBLIC_URL = value("FENGSUI_PUBLIC_URL").rstrip("/")
+SMTP_URL = address("FENGSUI_SMTP_URL", ("smtp", "smtps", "smtp+starttls"))
+MAIL_FROM = value("FENGSUI_MAIL_FROM")
+CALL_WEBHOOK = address("FENGSUI_CALL_WEBHOOK", ("http", "https"))
+CALL_WEBHOOK_SECRET = value("FENGSUI_CALL_WEBHOOK_SECRET")
+CALL_WEBHOOK_KINDS = tuple(k.strip() for k in value("FENGSUI_CALL_WEBHOOK_KINDS").split(",") if k.strip())
 CAP_KEY_IS_OURS = not value("FENGSUI_CAP_KEY")
 CAP_KEY = Path(value("FENGSUI_CAP_KEY") or home() / "secrets" / "cap-key.pem").absolute()
 CAP_CERTIFICATE = Path(

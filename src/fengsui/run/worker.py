@@ -119,18 +119,21 @@ class Worker:
 
     def __init__(self) -> None:
         self.stopping, self.wake, self.wake_slow = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.wake_risk = asyncio.Event()
+        self.wake_risk, self.wake_calls = asyncio.Event(), asyncio.Event()
         self.drain_thread, self.slow_thread, self.risk_thread = (
             Thread("drain"),
             Thread("slow"),
             Thread("risk"),
         )
         self.clock_thread = Thread("clock")
+        self.calls_thread, self.chase_thread = Thread("calls"), Thread("chase")
         self.parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "listen": self._listen,
             "drain": self._drain,
             "slow": self._drain_slow,
             "risk": self._drain_risk,
+            "calls": self._drain_calls,
+            "chase": self._chase,
             "clock": self._clock,
             "settle": self._settle,
             "lag": self._measure,
@@ -157,7 +160,10 @@ class Worker:
             log.warning("worker.late", part=task.get_name())
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        threads = (self.drain_thread, self.slow_thread, self.risk_thread, self.clock_thread)
+        threads = (
+            *(self.drain_thread, self.slow_thread, self.risk_thread, self.clock_thread),
+            *(self.calls_thread, self.chase_thread),
+        )
         await asyncio.gather(*(t.close() for t in threads))
         await self.heart.stop()
         await client.close()
@@ -189,6 +195,7 @@ class Worker:
         self.wake.set()
         self.wake_slow.set()
         self.wake_risk.set()
+        self.wake_calls.set()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -213,9 +220,9 @@ class Worker:
 
     async def _drain(self) -> None:
         """Hand events to their handlers as they come."""
-        from fengsui.run.handlers import HANDLERS, RISK, SLOW
+        from fengsui.run.handlers import CALLS, HANDLERS, RISK, SLOW
 
-        apart = SLOW | RISK
+        apart = SLOW | RISK | CALLS
         quick = {topic: handler for topic, handler in HANDLERS.items() if topic not in apart}
         await self._hand_over("drain", self.drain_thread, self.wake, quick, BATCH, elsewhere=apart)
 
@@ -232,6 +239,13 @@ class Worker:
 
         risk = {topic: HANDLERS[topic] for topic in RISK}
         await self._hand_over("risk", self.risk_thread, self.wake_risk, risk, RISK_BATCH, elsewhere=None)
+
+    async def _drain_calls(self) -> None:
+        """The same for what goes to people by mail servers and gateways."""
+        from fengsui.run.handlers import CALLS, HANDLERS
+
+        calls = {topic: HANDLERS[topic] for topic in CALLS}
+        await self._hand_over("calls", self.calls_thread, self.wake_calls, calls, SLOW_BATCH, elsewhere=None)
 
     async def _hand_over(
         self,
@@ -308,9 +322,17 @@ class Worker:
 
         await self._every(LAG_S, "lag", measure)
 
-    async def _every(self, seconds: float, name: str, deed: Callable[[], Any]) -> None:
+    async def _chase(self) -> None:
+        """Call the next in the line of every place that has not confirmed in time."""
+        from fengsui.warn.calls import services as calls
+
+        await self._every(CLOCK_S, "chase", calls.chase, self.chase_thread)
+
+    async def _every(
+        self, seconds: float, name: str, deed: Callable[[], Any], thread: Thread | None = None
+    ) -> None:
         while not self.stopping.is_set():
-            await self.clock_thread.do(deed)
+            await (thread or self.clock_thread).do(deed)
             self._is(name, well=True)
             await self._pause(seconds)
 

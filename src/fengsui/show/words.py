@@ -51,6 +51,11 @@ ERRORS = {
     "warn.bad_scenario": _("The scenario cannot be run."),
     "warn.bad_note": "",
     "warn.bad_expression": "",
+    "warn.bad_contact": "",
+    "warn.bad_call": "",
+    "warn.call_over": "",
+    "warn.no_such_code": "",
+    "warn.channel_failed": "",
     "warn.bad_folding": "",
     "warn.bad_shelving": "",
     "warn.rule_changed": "",
@@ -130,6 +135,13 @@ ALARM_STATES = {
 }
 
 FRESHNESS = {"live": _("Live"), "late": _("Late"), "stale": _("Interrupted"), "never": _("Never heard")}
+
+CALL_ENDS = {
+    "replaced": _("The warning was replaced."),
+    "cancelled": _("The warning was cancelled."),
+    "expired": _("The warning expired."),
+    "stopped": _("Somebody stopped the calls."),
+}
 
 DEEDS = {
     "raised": _("raised"),

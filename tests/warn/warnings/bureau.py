@@ -16,6 +16,7 @@ _number = count(1)
 HANDLERS = {
     "warning.approved": handlers.warning_approved,
     "warning.message": handlers.warning_message,
+    "warning.published": lambda _context, _payload: None,
     "live": lambda _context, _payload: None,
 }
 

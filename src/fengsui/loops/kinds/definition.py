@@ -23,7 +23,7 @@ ROLES = (
     "operator",
     "viewer",
 )  # people.orgs.models.Role; a test holds them equal
-ORG_KINDS = ("province", "city", "county", "township", "bureau", "enterprise")
+ORG_KINDS = ("province", "city", "county", "township", "village", "bureau", "park", "enterprise")
 REQUIREMENTS = ("note", "cause", "measure", "evidence")
 
 Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,29}$")]

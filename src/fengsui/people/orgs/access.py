@@ -48,6 +48,11 @@ MAY: dict[str, frozenset[str]] = {
     "warning.review": frozenset({DUTY, COMMAND, REGULATE}),
     "warning.approve": frozenset({COMMAND}),
     "warning.feed": frozenset({OPERATE}),
+    # call-and-confirm
+    "call.view": STAFF,
+    "call.start": frozenset({DUTY, COMMAND}),
+    "call.record": frozenset({DUTY, COMMAND, REGULATE}),
+    "call.contacts": frozenset({DUTY, STEWARD, OPERATE}),
     # major hazards and live risk
     "hazard.edit": frozenset({REGULATE, SAFETY, STEWARD}),
     "risk.declare": frozenset({DUTY, COMMAND, REGULATE, SAFETY}),

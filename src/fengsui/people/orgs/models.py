@@ -1,4 +1,4 @@
-"""Organisations as a tree: province → city → county → township, bureaus and enterprises under them.
+"""Organisations as a tree: province → city → county → township → village; bureaus, parks and enterprises under them.
 
 ``path`` is the ids from the root down, "/1/7/42/"; everything at or below an organisation is a prefix match.
 Division codes are GB/T 2260 (six digits) and, for townships, GB/T 10114 (nine digits).
@@ -16,7 +16,9 @@ class OrgKind(models.TextChoices):
     CITY = "city", _("City")
     COUNTY = "county", _("County or district")
     TOWNSHIP = "township", _("Township or street")
+    VILLAGE = "village", _("Village or community")
     BUREAU = "bureau", _("Bureau or department")
+    PARK = "park", _("Park")
     ENTERPRISE = "enterprise", _("Enterprise")
 
 

@@ -27,6 +27,7 @@ LEVEL_OF: dict[Any, codes.Level] = {
     OrgKind.CITY: codes.Level.CITY,
     OrgKind.COUNTY: codes.Level.COUNTY,
     OrgKind.TOWNSHIP: codes.Level.TOWNSHIP,
+    OrgKind.VILLAGE: codes.Level.VILLAGE,
 }
 # a county may hang under a province (municipalities, directly governed counties), a township under a city
 UNDER: dict[Any, frozenset[Any]] = {
@@ -34,7 +35,9 @@ UNDER: dict[Any, frozenset[Any]] = {
     OrgKind.CITY: frozenset({OrgKind.PROVINCE}),
     OrgKind.COUNTY: frozenset({OrgKind.PROVINCE, OrgKind.CITY}),
     OrgKind.TOWNSHIP: frozenset({OrgKind.CITY, OrgKind.COUNTY}),
+    OrgKind.VILLAGE: frozenset({OrgKind.TOWNSHIP}),
     OrgKind.BUREAU: frozenset(OrgKind),
+    OrgKind.PARK: frozenset({OrgKind.PROVINCE, OrgKind.CITY, OrgKind.COUNTY, OrgKind.TOWNSHIP}),
     OrgKind.ENTERPRISE: frozenset(OrgKind) - {OrgKind.ENTERPRISE},
 }
 EDITABLE = ("name", "name_en", "division_code", "uscc", "longitude", "latitude")

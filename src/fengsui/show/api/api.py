@@ -8,6 +8,7 @@ from ninja.security import SessionAuth
 from fengsui.people.orgs import access
 from fengsui.show.api import (
     alarms,
+    calls,
     corrections,
     devices,
     errors,
@@ -47,6 +48,7 @@ for router in (
     loops,
     devices,
     units,
+    calls,
     hazards,
     risk,
     frames,

@@ -269,6 +269,7 @@ def publish(warning_id: int) -> Message | None:
     warning.version += 1
     warning.save(update_fields=["state", "version"])
     Deed.objects.create(warning=warning, at=now, what="published", note=number)
+    outbox.add("warning.published", message_id=message.pk)
     audit.record(None, "warning.published", warning, org_path=warning.org_path, identifier=number)
     return message
 

@@ -84,7 +84,10 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
     sites.loadSoon(MAP_SETTLES_MS);
     events.onAlarm?.(alarm);
   });
-  live.on<Loop>("loop", (loop) => events.onLoop?.(loop));
+  live.on<Loop>("loop", (loop) => {
+    if (loop.kind === "call_confirm") document.body.dispatchEvent(new Event("calls"));
+    events.onLoop?.(loop);
+  });
   live.on("warning", () => void warnings.load());
   live.on("site", () => sites.loadSoon(MAP_SETTLES_MS));
   live.on<Frame>("readings", (frame) => events.onFrame?.(frame));

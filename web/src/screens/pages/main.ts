@@ -155,6 +155,40 @@ function suggest(input: HTMLInputElement): void {
   });
 }
 
+/* call-and-confirm: the board follows the loops of its warning, times left go on */
+const board = document.querySelector<HTMLElement>("[data-follow-calls]");
+if (board) follow(board);
+
+function follow(element: HTMLElement): void {
+  const source = new EventSource("/api/v1/live?topics=loop");
+  let soon: ReturnType<typeof setTimeout> | undefined;
+  source.addEventListener("loop", (event) => {
+    const loop = JSON.parse((event as MessageEvent).data) as { about?: { message_id?: number } };
+    if (String(loop.about?.message_id) !== element.dataset.followCalls || soon) return;
+    soon = setTimeout(() => {
+      soon = undefined;
+      if (!element.contains(document.activeElement)) element.dispatchEvent(new Event("calls"));
+    }, 300);
+  });
+}
+
+function timesLeft(): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-left]")) {
+    const seconds = Math.ceil((Date.parse(element.dataset.left ?? "") - Date.now()) / 1000);
+    if (!Number.isFinite(seconds)) continue;
+    const late = seconds < 0;
+    const whole = Math.abs(seconds);
+    const text = `${late ? "+" : ""}${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+    element.classList.toggle("overdue", late);
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+if (board) {
+  timesLeft();
+  setInterval(timesLeft, 1_000);
+  document.addEventListener("htmx:after:swap", timesLeft);
+}
+
 /* ages go on */
 function ages(): void {
   const now = Date.now();

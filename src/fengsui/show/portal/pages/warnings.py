@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from fengsui.base.errors import BadInput, FengsuiError
 from fengsui.people.orgs import access
 from fengsui.show.lists import alarms as alarm_lists
+from fengsui.show.lists import calls as call_lists
 from fengsui.show.lists import warnings as lists
 from fengsui.show.portal.pages.page import back, choice, first_url, next_url, one_or_404, page, refused, show
 from fengsui.show.portal.warning_forms import WarningForm
@@ -148,11 +149,17 @@ def message_detail(request: HttpRequest, pk: int) -> HttpResponse:
         and row.msg_type != "Cancel"
         and access.may(request.user, "warning.draft", row.org_path)
     )
+    may_see = access.may(request.user, "call.view")
+    called = call_lists.summary(request.user, row) if may_see else None
     context = {
         "row": row,
         "line": _line(row, now),
         "problems": problems,
         "may_follow": may_follow,
+        "called": called,
+        "is_called": bool(called and called.places),
+        "may_call": _line(row, now)["state"] in ("in_force", "exercise")
+        and access.may(request.user, "call.start", row.org_path),
         "document": bytes(row.document).decode("utf-8", "replace"),
         "ended": list(row.ended.filter(pk__in=lists.messages(request.user).values("pk"))),
     }

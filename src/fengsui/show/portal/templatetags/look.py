@@ -38,6 +38,7 @@ MENU = (
             ("/desk/", _("Duty desk"), "desk", ""),
             ("/alarms/", _("Alarms"), "alarm", "alarm.view"),
             ("/warnings/", _("Warnings"), "sound", "warning.view"),
+            ("/calls/", _("Call and confirm"), "check", "call.view"),
             ("/loops/", _("Loops"), "loop", "loop.view"),
         ),
     ),

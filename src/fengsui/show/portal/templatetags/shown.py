@@ -14,6 +14,7 @@ from fengsui.govern.ledger.models import Boundary
 from fengsui.show import words
 from fengsui.show.portal.templatetags.look import moment
 from fengsui.stores import clock
+from fengsui.warn.calls import channels
 from fengsui.warn.cap import message as cap
 
 register = template.Library()
@@ -183,6 +184,23 @@ def warning_state(state: str) -> SafeString:
 @register.filter
 def warning_deed(what: str) -> str:
     return str(words.WARNING_DEEDS.get(what, what))
+
+
+@register.filter
+def call_channel(name: str) -> str:
+    return str(channels.LABELS.get(name, name))
+
+
+@register.filter
+def call_end(why: str) -> str:
+    """Why a place is no longer called."""
+    return str(words.CALL_ENDS.get(why, why))
+
+
+@register.simple_tag
+def in_language(zh: str, en: str) -> str:
+    """One of two texts by the language of the moment."""
+    return zh if (get_language() or "zh").startswith("zh") else en or zh
 
 
 @register.filter
