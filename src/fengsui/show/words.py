@@ -68,6 +68,7 @@ ERRORS = {
     "warn.bad_inventory": "",
     "warn.bad_fact": "",
     "warn.bad_weights": _("Weights of the risk index cannot be used."),
+    "warn.bad_thresholds": _("Thresholds of natural hazards cannot be used."),
     "warn.warning_not_fit": _("It is not fit to be sent:"),
     "warn.warning_state": "",
     "warn.same_eyes": "",
