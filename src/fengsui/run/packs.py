@@ -23,6 +23,7 @@ from fengsui.sense.devices.models import SiteKind
 from fengsui.sense.gateways import replay
 from fengsui.warn import rules
 from fengsui.warn.alarms.models import Kind, Priority
+from fengsui.warn.detectors.methods import METHODS
 from fengsui.warn.rules import level
 from fengsui.warn.rules.kind import PARAMETERS
 
@@ -48,6 +49,7 @@ class Pack:
     about: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, list[Row]] = field(default_factory=dict)
     tracks: list[dict[str, Any]] = field(default_factory=list)
+    detectors: list[dict[str, Any]] = field(default_factory=list)
     digest: str = ""
     keys: dict[str, dict[tuple[str, ...], int]] = field(default_factory=dict)  # → line; of bad lines too
 
@@ -240,6 +242,7 @@ def read(folder: Path, shared: Path) -> Pack:
     problems += _numbers(pack)
     problems += _layers(pack)
     problems += _schedule(pack, shared)
+    problems += _detectors(pack, shared)
     problems += _notices(folder)
     if problems:
         raise BadPack(problems)
@@ -419,6 +422,43 @@ def _schedule(pack: Pack, shared: Path) -> Iterator[str]:
                 units.factor_offset(column.unit, streams[track["site"], column.code])
             except UnknownUnit as error:
                 yield f"{where}: column {column.name}: {error}"
+        if dataset.folder.is_relative_to(pack.folder):
+            for run in runs:
+                if not replay.file_of(dataset, run).exists():
+                    yield f"{where}: run {run}: {replay.file_of(dataset, run).relative_to(pack.folder)} is missing"
+
+
+def _detectors(pack: Pack, shared: Path) -> Iterator[str]:
+    """``detectors.yml``: what is learnt from which series of normal operation when the pack is loaded."""
+    path = pack.folder / "detectors.yml"
+    if not path.exists():
+        return
+    try:
+        pack.detectors = list(yaml.safe_load(path.read_text(encoding="utf-8"))["detectors"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        yield f"detectors.yml: cannot be read: {error!r}"
+        return
+    for row in pack.detectors:
+        try:
+            where = f"detectors.yml: {row['site']} {row['name']}"
+            lesson = row["learns_from"]
+            dataset = replay.read_dataset(pack.folder / "data" / lesson["dataset"], shared)
+            runs, speed = [str(run["run"]) for run in lesson["runs"]], float(lesson["speed"])
+        except (KeyError, TypeError, ValueError) as error:
+            yield f"detectors.yml: {row}: {error!r}"
+            continue
+        except replay.BadDataset as error:
+            yield f"detectors.yml: {row['site']}: {error}"
+            continue
+        if (row["site"],) not in pack.keys["sites"]:
+            yield f"{where}: the site is not in sites.csv"
+        if row.get("method") not in METHODS:
+            yield f"{where}: method {row.get('method')} is none of {', '.join(METHODS)}"
+        if not speed > 0:
+            yield f"{where}: speed {speed:g} is not above 0"
+        for column in dataset.columns:
+            if (row["site"], column.code) not in pack.keys["datastreams"]:
+                yield f"{where}: column {column.name} has no datastream {column.code}"
         if dataset.folder.is_relative_to(pack.folder):
             for run in runs:
                 if not replay.file_of(dataset, run).exists():

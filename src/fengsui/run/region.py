@@ -150,6 +150,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.inventories()
             loader.what_is_observed()
             loader.rules()
+            loader.detectors()
             loader.users()
             loader.issuers()
             loader.contacts()
@@ -369,6 +370,32 @@ class _Loader:
         )  # fmt: skip
         self.counts["rules added"] += len(new)
         self.counts["rules changed"] += len(changed)
+
+    def detectors(self) -> None:
+        """``detectors.yml``: learnt here and put in force; one that is there already stays as people left it."""
+        from fengsui.run import lessons
+        from fengsui.sense.devices.models import Datastream, Site
+        from fengsui.warn.detecting import services, training
+        from fengsui.warn.detecting.models import Detector
+
+        actor = f"region pack {self.pack.code}"
+        for row in self.pack.detectors:
+            site = Site.objects.get(pk=self.site[row["site"]])
+            if Detector.objects.filter(site=site, name=row["name"]).exists():
+                continue
+            streams = Datastream.objects.filter(site=site, is_active=True).order_by("pk")
+            lesson = lessons.read(self.pack.folder, row["learns_from"], list(streams))
+            if lesson is None:
+                self.counts["detectors without their series"] += 1
+                continue
+            values = {name: row[name] for name in services.SETTINGS if name in row}
+            made = services.create(
+                actor, site, row["name"], row["method"], str(row.get("name_en", "")), **values
+            )
+            learnt = training.learn(row["method"], lesson.cells, lesson.about["every_ms"], 0)
+            kept = training.keep(actor, made, learnt, lesson.about, str(row.get("note", "")))
+            services.activate(actor, made, kept.version, "loaded from the region pack")
+            self.counts["detectors added"] += 1
 
     def users(self) -> None:
         from django.contrib.auth import get_user_model

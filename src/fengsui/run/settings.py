@@ -249,6 +249,7 @@ INSTALLED_APPS = [
     "fengsui.warn.calls",
     "fengsui.warn.inventories",
     "fengsui.warn.risks",
+    "fengsui.warn.detecting",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]

@@ -1,8 +1,9 @@
 """The role ``worker``: events of the outbox to their handlers, deadlines, and jobs.
 
-Three kinds of things run side by side.  The drains wake on NOTIFY and hand events to ``run.handlers``.  The clock looks
-every second for loops whose limit has passed, and for alarms whose shelf time is over.  Procrastinate runs jobs and
-periodic tasks (every app's ``tasks.py``).  Any number of workers may run: rows are locked, never shared.
+Several kinds of things run side by side.  The drains wake on NOTIFY and hand events to ``run.handlers``.  The clock
+looks every second for loops whose limit has passed, and for alarms whose shelf time is over.  Detectors in force are
+stepped through what history has.  Procrastinate runs jobs and periodic tasks (every app's ``tasks.py``).  Any number of
+workers may run: rows are locked, never shared.
 
 A database or a bus that goes away is waited for; nothing is lost meanwhile, because what has to be done are rows.
 """
@@ -41,6 +42,7 @@ IDLE_S = 1.0  # retries and missed notifications are looked for this often
 CLOCK_S = 1.0
 SETTLE_S = 5.0
 LAG_S = 2.0
+DETECT_S = 0.5  # detectors in force look for closed rows this often
 AWAY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 PUBLISH_S = 5.0
 JOBS_AT_ONCE = 2
@@ -125,7 +127,7 @@ class Worker:
             Thread("slow"),
             Thread("risk"),
         )
-        self.clock_thread = Thread("clock")
+        self.clock_thread, self.detect_thread = Thread("clock"), Thread("detect")
         self.calls_thread, self.chase_thread = Thread("calls"), Thread("chase")
         self.parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "listen": self._listen,
@@ -137,6 +139,7 @@ class Worker:
             "clock": self._clock,
             "settle": self._settle,
             "lag": self._measure,
+            "detect": self._detect,
             "jobs": self._work,
         }
         self.well: set[str] = set()
@@ -163,6 +166,7 @@ class Worker:
         threads = (
             *(self.drain_thread, self.slow_thread, self.risk_thread, self.clock_thread),
             *(self.calls_thread, self.chase_thread),
+            self.detect_thread,
         )
         await asyncio.gather(*(t.close() for t in threads))
         await self.heart.stop()
@@ -301,6 +305,16 @@ class Worker:
         from fengsui.warn.alarms import services as alarms
 
         await self._every(SETTLE_S, "settle", lambda: alarms.settle(timezone.now()))
+
+    async def _detect(self) -> None:
+        """Step detectors in force through the rows that closed; they read history, and may take long."""
+        from fengsui.warn.detecting import live
+
+        while not self.stopping.is_set():
+            done = await self.detect_thread.do(live.look)
+            self._is("detect", well=True)
+            if not done.more:
+                await self._pause(DETECT_S)
 
     async def _measure(self) -> None:
         """How far behind the worker is."""

@@ -32,6 +32,7 @@ MAY: dict[str, frozenset[str]] = {
     "warning.view": EVERYONE,
     "hazard.view": EVERYONE,
     "risk.view": EVERYONE,
+    "detector.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -67,6 +68,7 @@ MAY: dict[str, frozenset[str]] = {
     "fence.edit": frozenset({COMMAND, REGULATE, STEWARD}),
     # data
     "rule.edit": frozenset({REGULATE, STEWARD}),
+    "detector.edit": frozenset({REGULATE, STEWARD}),
     "site.edit": frozenset({STEWARD, OPERATE}),
     "device.edit": frozenset({STEWARD, OPERATE}),
     "device.command": frozenset({COMMAND, STEWARD, OPERATE}),

@@ -3,13 +3,11 @@
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fengsui.base.errors import BadInput
-from fengsui.run import settings
-from fengsui.stores import clock
+from fengsui.base.errors import FengsuiError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,22 +34,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _span(one)
     one.add_argument(
+        "--method", choices=("unit", "charts", "course"), default="unit", help="of a detector that is new"
+    )
+    one.add_argument(
         "--datastream", action="append", default=[], metavar="CODE", help="only these (default: all active)"
     )
     one.add_argument(
         "--every", type=float, metavar="S", help="interval of the rows (default: as most readings come)"
     )
     one.add_argument("--note", default="", help="kept with the model: why this stretch was normal")
-    one = sub.add_parser("list", help="the models that are kept")
+    one = sub.add_parser("list", help="the versions that are kept, and which are in force")
     one.add_argument("--site", default="", metavar="CODE")
     one.add_argument("--json", action="store_true", help="print JSON")
-    one = sub.add_parser("show", help="what a model was learnt from, and its limits; its file is checked")
-    one.add_argument("--site", required=True, metavar="CODE")
-    one.add_argument("--version", type=int, default=0, help="default: the newest")
+    one = sub.add_parser(
+        "show", help="what a model was learnt from, and its limits; its checksum is compared"
+    )
+    _which(one)
     one = sub.add_parser("judge", help="what a model says about a stretch of history: nothing is raised")
     _span(one)
     one.add_argument("--version", type=int, default=0, help="default: the newest")
     one.add_argument("--json", action="store_true", help="print JSON")
+    for action, words in (
+        ("shadow", "let a version run beside what is in force; nobody is told what it finds"),
+        ("activate", "put a version in force: it raises alarms"),
+        ("promote", "put in force what runs in shadow"),
+        ("deactivate", "take a detector out of force; its standing alarms are cleared"),
+    ):
+        one = sub.add_parser(action, help=words)
+        _which(one, version=action in ("shadow", "activate"))
+        one.add_argument("--reason", required=True, help="kept in its history")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,10 +70,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.action == "evaluate":
             return _evaluate(args)
-        if args.action in ("list", "show"):
-            return {"list": _list, "show": _show}[args.action](args)
-        return _with_history(args)
-    except BadInput as error:
+        return _with_database(args)
+    except FengsuiError as error:
         print(f"fengsui detectors: {error}", file=sys.stderr)
         return 1
 
@@ -75,120 +84,105 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def _list(args: argparse.Namespace) -> int:
-    from fengsui.run.detectors import trained
-
-    found = trained.listed(folder(), args.site)
-    if args.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
-        return 0
-    for a in found:
-        if "damaged" in a:
-            print(f"{a['site']:<20} {a['version']:>4}  DAMAGED: {a['damaged']}")
-        else:
-            print(
-                f"{a['site']:<20} {a['version']:>4}  {len(a['datastreams'])} datastreams, {a['rows']} rows, "
-                f"{a['from']} to {a['to']}  {a['note']}".rstrip()
-            )
-    return 0
-
-
-def _show(args: argparse.Namespace) -> int:
-    from fengsui.run.detectors import trained
-    from fengsui.warn.detectors.monitor import STATISTICS
-
-    one = trained.load(folder(), args.site, args.version)
-    model = one.monitor.model
-    said = {
-        **one.about,
-        "alpha": one.monitor.alpha,
-        "components": len(model.eigen),
-        "lags": model.lags,
-        "follow": one.monitor.follow,
-        "limits": {k: round(float(v), 4) for k, v in zip(STATISTICS, one.monitor.limit, strict=True)},
-        "not_judged": [c for c, u in zip(one.about["codes"], model.used, strict=True) if not u],
-    }
-    print(json.dumps(said, ensure_ascii=False, indent=1))
-    return 0
-
-
-def _with_history(args: argparse.Namespace) -> int:
-    try:
-        from_ms, to_ms = _ms(args.from_at), _ms(args.to_at)
-    except ValueError as error:
-        print(f"fengsui detectors: {error}; write times like 2026-01-31T08:00+08:00", file=sys.stderr)
-        return 2
-    if from_ms >= to_ms:
-        print("fengsui detectors: --to must be later than --from", file=sys.stderr)
-        return 2
+def _with_database(args: argparse.Namespace) -> int:
     from fengsui.run import django_setup
 
     django_setup.setup()
     from django.db import OperationalError
     from psycopg_pool import PoolTimeout
 
+    deeds = {"list": _list, "show": _show, "train": _train, "judge": _judge}
     try:
-        return {"train": _train, "judge": _judge}[args.action](args, from_ms, to_ms)
+        return deeds.get(args.action, _put)(args)
     except (OperationalError, PoolTimeout):
         print("fengsui detectors: the database does not answer; is `fengsui db` running?", file=sys.stderr)
         return 3
 
 
-def _train(args: argparse.Namespace, from_ms: int, to_ms: int) -> int:
-    from fengsui.people.audit import services as audit
-    from fengsui.run.detectors import trained
-    from fengsui.sense.devices.models import Datastream, Site
-    from fengsui.stores.history.queries import query
+def _list(args: argparse.Namespace) -> int:
+    from fengsui.warn.detecting.models import Trained
 
-    if (site := Site.objects.filter(code=args.site).first()) is None:
-        raise trained.BadModel(f"there is no site {args.site!r}")
-    streams = dict(
-        Datastream.objects.filter(site=site, is_active=True).order_by("pk").values_list("code", "pk")
-    )
-    if unknown := [c for c in args.datastream if c not in streams]:
-        raise trained.BadModel(f"{args.site} has no active datastream {', '.join(unknown)}")
-    if args.datastream:
-        streams = {c: pk for c, pk in streams.items() if c in args.datastream}
-    if not 2 <= len(streams) <= trained.MOST_DATASTREAMS:
-        raise trained.BadModel(
-            f"{len(streams)} datastreams: a unit has 2 to {trained.MOST_DATASTREAMS}; choose them with --datastream"
-        )
-    ids = list(streams.values())
-    table = query(ids, from_ms, to_ms)
-    every_ms = round(args.every * 1000) if args.every else trained.interval_ms(table)
-    if every_ms < 1:
-        raise trained.BadModel(f"--every {args.every}: the interval must be a millisecond or more")
-    one = trained.train(
-        trained.grid(table, ids, from_ms, to_ms, every_ms),
+    rows = Trained.objects.light().select_related("detector__site")
+    if args.site:
+        rows = rows.filter(detector__site__code=args.site)
+    found = [
         {
-            "site": args.site, "datastreams": ids, "codes": list(streams),
-            "from": _text_of(from_ms), "to": _text_of(to_ms), "every_ms": every_ms,
-            "readings": table.num_rows, "trained_at": clock.now().isoformat(), "note": args.note,
-        },
-    )  # fmt: skip
-    kept = trained.save(folder(), one)
-    said = {k: kept.about[k] for k in ("version", "from", "to", "every_ms", "rows", "sha256", "note")}
-    audit.record("fengsui detectors", "detector.trained", site, **said)
-    rows = f"{kept.about['rows']} rows of {every_ms} ms"
-    print(f"{args.site} version {kept.about['version']}: {len(ids)} datastreams, {rows}")
+            "site": r.detector.site.code, "detector": r.detector.name, "method": r.detector.method,
+            "version": r.version, "sha256": r.sha256, "trained_at": r.trained_at.isoformat(), "note": r.note,
+            "state": "in force" if r.pk == r.detector.in_force_id
+            else "in shadow" if r.pk == r.detector.in_shadow_id else "",
+            **r.about,
+        }
+        for r in rows.order_by("detector__site__code", "detector__name", "version")
+    ]  # fmt: skip
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return 0
+    for a in found:
+        print(
+            f"{a['site']:<16} {a['detector']} {a['version']:>3}  {a['method']}, {len(a['datastreams'])} datastreams, "
+            f"{a['rows']} rows, {a['from']} to {a['to']}  {a['state']}  {a['note']}".rstrip()
+        )
     return 0
 
 
-def _judge(args: argparse.Namespace, from_ms: int, to_ms: int) -> int:
-    from fengsui.run.detectors import trained
-    from fengsui.stores.history.queries import query
+def _show(args: argparse.Namespace) -> int:
+    from fengsui.warn.detecting import training
 
-    one = trained.load(folder(), args.site, args.version)
-    ids, every_ms = one.about["datastreams"], one.about["every_ms"]
+    row = _version(args)
+    training.load(row)
+    used = row.about["used"]
+    said = {
+        "site": row.detector.site.code, "detector": row.detector.name, "method": row.detector.method,
+        "version": row.version, "sha256": row.sha256, "trained_at": row.trained_at.isoformat(), "note": row.note,
+        **{k: v for k, v in row.about.items() if k not in ("used", "hold")},
+        "not_judged": [c for c, u in zip(row.about["codes"], used, strict=True) if not u],
+    }  # fmt: skip
+    print(json.dumps(said, ensure_ascii=False, indent=1))
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    if (span := _times(args)) is None:
+        return 2
+    from fengsui.warn.detecting import services, training
+    from fengsui.warn.detecting.errors import BadModel
+    from fengsui.warn.detecting.models import Detector
+
+    site = _site(args)
+    actor = "fengsui detectors"
+    every_ms = round(args.every * 1000) if args.every is not None else 0
+    if args.every is not None and every_ms < 1:
+        raise BadModel(f"--every {args.every}: the interval must be a millisecond or more")
+    detector = Detector.objects.filter(site=site, name=args.detector).select_related("site").first()
+    draft = detector or Detector(site=site, name=args.detector, method=args.method)
+    learnt, about = training.from_history(draft, *span, args.datastream, every_ms)
+    detector = detector or services.create(actor, site, args.detector, args.method)
+    kept = training.keep(actor, detector, learnt, about, args.note)
+    rows = f"{about['rows']} rows of {about['every_ms']} ms"
+    print(f"{args.site} version {kept.version}: {len(about['datastreams'])} datastreams, {rows}")
+    return 0
+
+
+def _judge(args: argparse.Namespace) -> int:
+    if (span := _times(args)) is None:
+        return 2
+    from fengsui.stores.history.queries import query
+    from fengsui.warn.detecting import training
+
+    row = _version(args)
+    one = training.load(row)
+    from_ms, to_ms = (round(t.timestamp() * 1000) for t in span)
+    ids, every_ms = one.ids, one.about["every_ms"]
     code_of = dict(zip(ids, one.about["codes"], strict=True))
-    cells = trained.grid(query(ids, from_ms, to_ms), ids, from_ms, to_ms, every_ms)
+    cells = training.grid(query(ids, from_ms, to_ms), ids, from_ms, to_ms, every_ms)
     findings: list[dict[str, Any]] = [
         {
-            "begins": _text_of(f.begins_ms), "ends": _text_of(f.ends_ms), "rows": f.rows, "worst": round(f.worst, 3),
-            "worst_at": _text_of(f.worst_ms),
+            "begins": training.said(f.begins_ms), "ends": training.said(f.ends_ms), "rows": f.rows,
+            "worst": round(f.worst, 3), "worst_at": training.said(f.worst_ms),
             "contributing": [{"datastream": code_of[i], "share": round(part, 4)} for i, part in f.shares],
         }
-        for f in trained.judge(one, cells, from_ms, every_ms)
+        for f in training.judge(one, cells, from_ms, every_ms)
     ]  # fmt: skip
     scores: list[dict[str, Any]] = [
         {
@@ -199,12 +193,12 @@ def _judge(args: argparse.Namespace, from_ms: int, to_ms: int) -> int:
                 for r in t.reasons
             ],
         }
-        for code, t in zip(one.about["codes"], trained.truths(one, cells), strict=True)
+        for code, t in zip(one.about["codes"], training.truths(one, cells), strict=True)
     ]  # fmt: skip
-    judged = _judged(cells, one.monitor)
+    judged = _judged(cells, one.about["used"])
     if args.json:
         said = {
-            "site": args.site, "version": one.about["version"], "rows": len(cells), "rows_judged": judged,
+            "site": args.site, "version": row.version, "rows": len(cells), "rows_judged": judged,
             "findings": findings, "truth": scores,
         }  # fmt: skip
         print(json.dumps(said, ensure_ascii=False, indent=1))
@@ -220,9 +214,52 @@ def _judge(args: argparse.Namespace, from_ms: int, to_ms: int) -> int:
     return 0
 
 
-def folder() -> Path:
-    """Where models are kept."""
-    return settings.home() / "detectors"
+def _put(args: argparse.Namespace) -> int:
+    """Shadow, activate, promote, deactivate."""
+    from fengsui.warn.detecting import services
+
+    detector, actor = _detector(args), "fengsui detectors"
+    if args.action in ("shadow", "activate"):
+        version = _version(args).version
+        done = getattr(services, args.action)(actor, detector, version, args.reason)
+    else:
+        done = getattr(services, args.action)(actor, detector, args.reason)
+    force, beside = (v.version if v else "–" for v in (done.in_force, done.in_shadow))
+    print(f"{args.site} {done.name}: version in force {force}, in shadow {beside}")
+    return 0
+
+
+def _site(args: argparse.Namespace) -> Any:
+    from fengsui.sense.devices.models import Site
+    from fengsui.warn.detecting.errors import BadModel
+
+    if (site := Site.objects.filter(code=args.site).first()) is None:
+        raise BadModel(f"there is no site {args.site!r}")
+    return site
+
+
+def _detector(args: argparse.Namespace) -> Any:
+    from fengsui.warn.detecting.errors import BadModel
+    from fengsui.warn.detecting.models import Detector
+
+    rows = Detector.objects.filter(site=_site(args)).select_related("site", "in_force", "in_shadow")
+    if (found := rows.filter(name=args.detector).first()) is None:
+        known = ", ".join(rows.values_list("name", flat=True)) or "none"
+        raise BadModel(
+            f"{args.site} has no detector {args.detector!r}, no model is kept; it has: {known} "
+            "(fengsui detectors train makes one)"
+        )
+    return found
+
+
+def _version(args: argparse.Namespace) -> Any:
+    from fengsui.warn.detecting.errors import BadModel
+
+    rows = _detector(args).versions.light().select_related("detector__site").order_by("-version")
+    found = rows.filter(version=args.version).first() if args.version else rows.first()
+    if found is None:
+        raise BadModel(f"{args.site}: version {args.version or ''} is not kept; see: fengsui detectors list")
+    return found
 
 
 def report(found: dict[str, Any]) -> list[str]:
@@ -249,26 +286,40 @@ def report(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _span(parser: argparse.ArgumentParser) -> None:
+def _which(parser: argparse.ArgumentParser, version: bool = True) -> None:
     parser.add_argument("--site", required=True, metavar="CODE")
+    parser.add_argument("--detector", default="unit", metavar="NAME", help="name at its site (default: unit)")
+    if version:
+        parser.add_argument("--version", type=int, default=0, help="default: the newest")
+
+
+def _span(parser: argparse.ArgumentParser) -> None:
+    _which(parser, version=False)
     parser.add_argument("--from", dest="from_at", required=True, metavar="TIME", help="ISO 8601")
     parser.add_argument("--to", dest="to_at", required=True, metavar="TIME", help="ISO 8601, not included")
 
 
-def _judged(cells: "np.ndarray", watch: Any) -> int:
+def _times(args: argparse.Namespace) -> tuple[datetime, datetime] | None:
+    """The span; None when it was said what is wrong with it."""
+    try:
+        begins, ends = (
+            at if at.tzinfo else at.astimezone()
+            for at in (datetime.fromisoformat(args.from_at), datetime.fromisoformat(args.to_at))
+        )
+    except ValueError as error:
+        print(f"fengsui detectors: {error}; write times like 2026-01-31T08:00+08:00", file=sys.stderr)
+        return None
+    if begins >= ends:
+        print("fengsui detectors: --to must be later than --from", file=sys.stderr)
+        return None
+    return begins, ends
+
+
+def _judged(cells: "np.ndarray", used: list[bool]) -> int:
     import numpy as np
 
-    known = np.isfinite(cells[:, watch.model.used])
+    known = np.isfinite(cells[:, used])
     return int((2 * known.sum(axis=1) >= known.shape[1]).sum())
-
-
-def _ms(text: str) -> int:
-    at = datetime.fromisoformat(text)
-    return round((at if at.tzinfo else at.astimezone()).timestamp() * 1000)
-
-
-def _text_of(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _text(value: Any) -> str:

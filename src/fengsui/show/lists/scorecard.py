@@ -40,7 +40,11 @@ COUNTS_AS = {
 }
 FALSE_OUTCOME = "false_alarm"
 WARNED_WITHIN = timedelta(hours=24)  # an alarm of the site no earlier than this warned of what happened
-OF_INSTRUMENTS = ("silent", "frozen")  # kinds that speak of the instrument: they warn of nothing at the site
+OF_INSTRUMENTS = (
+    "silent",
+    "frozen",
+    "truth",
+)  # kinds that speak of the instrument: they warn of nothing at the site
 
 
 @dataclass(frozen=True, slots=True)

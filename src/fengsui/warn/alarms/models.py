@@ -24,6 +24,11 @@ class Kind(models.TextChoices):
     SILENT = "silent", _("Silent")
 
 
+# What an alarm can be besides: found by no rule over one datastream (``raising``).
+FOUND_KINDS = {"detector": _("Abnormal operation"), "truth": _("Instrument not true")}
+ALARM_KINDS = [*Kind.choices, *FOUND_KINDS.items()]
+
+
 class Priority(models.IntegerChoices):
     RED = 1, _("Red")
     ORANGE = 2, _("Orange")
@@ -149,7 +154,10 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 
 
 class Alarm(models.Model):
-    """One episode.  ``key`` is "<rule id>:<raised_at in ms>": the same readings give the same key, always."""
+    """One episode.  ``key`` is "<rule id>:<raised_at in ms>": the same readings give the same key, always.
+
+    One of FOUND_KINDS has no rule, and a key of whoever found it.
+    """
 
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=60, unique=True)
@@ -159,7 +167,7 @@ class Alarm(models.Model):
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="alarms")
     org = models.ForeignKey(Org, on_delete=models.PROTECT, related_name="+")
     org_path = models.CharField(max_length=255)
-    kind = models.CharField(max_length=8, choices=Kind.choices)
+    kind = models.CharField(max_length=8, choices=ALARM_KINDS)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices)
     setpoint = models.FloatField(null=True)
     raised_at = models.DateTimeField()

@@ -164,6 +164,19 @@ def step(
     return after, Judged(ratio, abnormal, onset)
 
 
+def expected(state: CourseState, slot: int, course: Course) -> float:
+    """What the best forecast of the course says of ``slot``: level, yesterday or last week; NaN: nothing yet."""
+    guess, week = [float(state.memory[0])], len(state.value)
+    for back in (course.day, week) if course.day > 0 else ():
+        at = (slot - back) % week
+        guess.append(float(state.value[at]) if state.slot[at] == slot - back else math.nan)
+    best, least = guess[0], math.inf
+    for k, value in enumerate(guess, 3):
+        if math.isfinite(value) and state.record[1, k] >= TRIED and state.record[0, k] < least:
+            best, least = value, float(state.record[0, k])
+    return best
+
+
 def pareto_limit(peaks: np.ndarray, high: float, count: int, risk: float) -> float:
     """What a reading passes with probability ``risk``, given the excesses over ``high`` among ``count`` readings."""
     if not len(peaks):

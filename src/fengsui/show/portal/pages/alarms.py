@@ -29,7 +29,7 @@ from fengsui.show.portal.pages.page import (
 from fengsui.show.words import say
 from fengsui.warn.alarms import services
 from fengsui.warn.alarms.life import state
-from fengsui.warn.alarms.models import Kind, Priority
+from fengsui.warn.alarms.models import ALARM_KINDS, Priority
 
 BULK_MAX = 200
 SHELVES = (30, 60, 120, 240, 480, 720)  # minutes
@@ -44,7 +44,7 @@ def alarm_list(request: HttpRequest) -> HttpResponse:
         standing=which != "all",
         unacked=which == "unacked",
         level=(int(level),) if level else (),
-        kind=choice(request, "kind", Kind.values),
+        kind=choice(request, "kind", dict(ALARM_KINDS)),
         site=request.GET.get("site", "")[:64],
         org=request.GET.get("org", "")[:64],
         since=instant(request.GET.get("since", "")),
@@ -62,7 +62,7 @@ def alarm_list(request: HttpRequest) -> HttpResponse:
         "filters": filters,
         "since": request.GET.get("since", "") if filters.since else "",
         "until": request.GET.get("until", "") if filters.until else "",
-        "kinds": Kind.choices,
+        "kinds": ALARM_KINDS,
         "levels": Priority.choices,
         "may_ack": access.may(request.user, "alarm.ack"),
         "filtered": bool(

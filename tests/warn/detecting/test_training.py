@@ -7,10 +7,12 @@ import pytest
 
 from fengsui.people.audit.models import Entry
 from fengsui.run.cli import run
-from fengsui.run.detectors import trained
-from fengsui.run.detectors.trained import BadModel, grid, interval_ms
 from fengsui.stores.history import Catalogue, write_segments
 from fengsui.stores.history.rows import SCHEMA
+from fengsui.warn.detecting import services, training
+from fengsui.warn.detecting.errors import BadModel
+from fengsui.warn.detecting.models import Detector, Trained
+from fengsui.warn.detecting.training import grid, interval_ms
 from tests.show.world import World
 from tests.stores.history.conftest import NAMES, T0, make_rows
 
@@ -82,34 +84,45 @@ def test_training_is_audited_and_versions_are_kept_apart(site, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_what_is_loaded_judges_as_what_was_trained(tmp_path):
-    about = {"site": "s", "datastreams": [1, 2, 3, 4, 5, 6], "codes": list("abcdef")}
-    one = trained.save(tmp_path, trained.train(plant(600, 1), about))
-    again = trained.load(tmp_path, "s")
+@pytest.mark.parametrize("method", ["unit", "charts", "course"])
+def test_what_is_loaded_judges_as_what_was_trained(site, method):
+    x = plant(600, 1)
+    learnt = training.learn(method, x, EVERY, T0)
+    detector = services.create("test", site, method, method)
+    about = {"datastreams": [1, 2, 3, 4, 5, 6], "codes": list("abcdef"), "from": "", "to": ""}
+    about |= {"every_ms": EVERY, "rows": 600}
+    kept = training.keep("test", detector, learnt, about)
+    training._learnt.cache_clear()
+    again = training.load(kept)
     other = plant(300, 2)
     other[200:, 1] += 5
-    assert trained.judge(again, other, 0, 1000) == trained.judge(one, other, 0, 1000)
-    assert trained.truths(again, other) == trained.truths(one, other)
-    assert trained.save(tmp_path, one).about["version"] == 2
+    begins = T0 + 600 * EVERY
+    found = training.judge(again, other, begins, EVERY)
+    assert found == training.judge(training.Loaded(kept.about, learnt), other, begins, EVERY)
+    assert any(f.shares[0][0] == 2 and 0 <= f.begins_ms - begins - 200 * EVERY <= 3 * EVERY for f in found), (
+        found
+    )
+    assert training.truths(again, other) == training.truths(training.Loaded(about, learnt), other)
+    assert training.keep("test", detector, learnt, about).version == 2
 
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda f: f.with_suffix(".npz").write_bytes(b"x"), "checksum"),
-        (lambda f: f.with_suffix(".npz").unlink(), "cannot be read"),
-        (lambda f: f.write_text("{"), "checksum"),
-        (lambda f: f.write_text(f.read_text().replace('"format": 1', '"format": 9')), "format 9"),
-        (lambda f: f.unlink(), "no model is kept"),
+        (lambda row: {"learnt": bytes(row.learnt)[:-9] + b"123456789"}, "checksum"),
+        (lambda row: {"learnt": b""}, "checksum"),
+        (lambda row: {"about": {**row.about, "format": 9}}, "format 9"),
     ],
 )
-def test_a_model_that_was_changed_is_not_used(tmp_path, spoil, words):
-    about = {"site": "s", "datastreams": [1, 2, 3, 4, 5, 6], "codes": list("abcdef")}
-    trained.save(tmp_path, trained.train(plant(600, 1), about))
-    spoil(tmp_path / "s/0001.json")
+def test_a_model_that_was_changed_is_not_used(site, spoil, words):
+    assert command("train", 0, ROWS) == 0
+    row = Trained.objects.get()
+    Trained.objects.filter(pk=row.pk).update(**spoil(row))
+    training._learnt.cache_clear()
     with pytest.raises(BadModel, match=words):
-        trained.load(tmp_path, "s")
-    trained.listed(tmp_path)
+        training.load(Trained.objects.get())
+    with pytest.raises(BadModel, match=words):
+        services.activate("test", Detector.objects.get(), 1, "trial")
 
 
 def test_refusals_say_what_to_do(site, capsys):
@@ -121,6 +134,7 @@ def test_refusals_say_what_to_do(site, capsys):
         (["train", 0, ROWS, "--every", "0.00001"], "a millisecond or more", 1),
         (["train", 9, 9], "--to must be later", 2),
         (["judge", 0, 9], "no model is kept", 1),
+        (["train", 0, 9, "--method", "charts", "--detector", "c"], "9 rows", 1),
     ):
         action, first, last, *more = given
         assert command(action, first, last, *more) == code, given

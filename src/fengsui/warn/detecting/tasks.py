@@ -1,0 +1,11 @@
+"""The job of detectors: a training that was asked for."""
+
+from procrastinate.contrib.django import app
+
+from fengsui.warn.detecting import services
+
+
+@app.task(name="fengsui.detectors.train", lock="detectors.train")
+def train(training: int) -> None:
+    """Learn a new version; what came of it stands on the row of the training."""
+    services.do_training(training)
