@@ -18,6 +18,7 @@ import yaml
 
 from fengsui.base import units
 from fengsui.base.errors import BadInput, UnknownUnit
+from fengsui.base.relations import NEIGHBOUR, RELATIONS
 from fengsui.people.orgs.models import OrgKind, Role
 from fengsui.sense.devices.models import SiteKind
 from fengsui.sense.gateways import replay
@@ -192,6 +193,11 @@ TABLES: dict[str, Table] = {
         frozen_after_ms=whole, decimals=whole, is_active=flag,
         defaults={"period_ms": 1000, "decimals": 2, "is_active": True},
     ),
+    "relations": table(
+        "relation upstream_site upstream_thing site thing", optional=True,
+        relation__=one_of(list(RELATIONS)), upstream_site__=code, upstream_thing=code, site__=code, thing=code,
+        note=text(200),
+    ),
     "devices": table("code", site__=code, code__=code, name=text(120)),
     "users": table(
         "username org role", optional=True,
@@ -321,6 +327,8 @@ def _references(pack: Pack) -> Iterator[str]:
         ("sites", "org", orgs, "orgs.csv"),
         ("things", "site", sites, "sites.csv"),
         ("devices", "site", sites, "sites.csv"),
+        ("relations", "upstream_site", sites, "sites.csv"),
+        ("relations", "site", sites, "sites.csv"),
         ("users", "org", orgs, "orgs.csv"),
         ("issuers", "org", orgs, "orgs.csv"),
         ("contacts", "org", orgs, "orgs.csv"),
@@ -334,6 +342,14 @@ def _references(pack: Pack) -> Iterator[str]:
     for row in pack["datastreams"]:
         if (row["site"], row["thing"]) not in things:
             yield f"datastreams.csv:{row['line']}: thing {row['thing']} of {row['site']} is not in things.csv"
+    for row in pack["relations"]:
+        for site, thing in ((row["upstream_site"], row["upstream_thing"]), (row["site"], row["thing"])):
+            if thing and (site, thing) not in things:
+                yield f"relations.csv:{row['line']}: thing {thing} of {site} is not in things.csv"
+        if row["relation"] != NEIGHBOUR and not row["upstream_thing"]:
+            yield f"relations.csv:{row['line']}: {row['relation']} needs an upstream_thing"
+        if row["relation"] == NEIGHBOUR and bool(row["upstream_thing"]) != bool(row["thing"]):
+            yield f"relations.csv:{row['line']}: neighbours are two things or two sites"
     for row in pack["rules"]:
         if (row["site"], row["datastream"]) not in streams:
             yield f"rules.csv:{row['line']}: {row['site']}/{row['datastream']} is not in datastreams.csv"

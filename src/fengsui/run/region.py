@@ -149,6 +149,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.sites()
             loader.inventories()
             loader.what_is_observed()
+            loader.relations()
             loader.rules()
             loader.detectors()
             loader.users()
@@ -175,6 +176,7 @@ class _Loader:
         self.counts: Counter[str] = Counter()
         self.org: dict[str, Any] = {}
         self.site: dict[str, int] = {}
+        self.thing: dict[tuple[Any, ...], int] = {}
         self.stream: dict[tuple[str, str], int] = {}
 
     def check_passwords(self) -> None:
@@ -302,7 +304,7 @@ class _Loader:
         things = [
             Thing(site_id=self.site[r["site"]], **{k: r[k] for k in named}) for r in self.pack["things"]
         ]
-        thing = self._upsert("things", Thing, things, ("site_id", "code"), here)
+        thing = self.thing = self._upsert("things", Thing, things, ("site_id", "code"), here)
         plain = (
             "code", "name", "name_en", "unit", "range_min", "range_max", "period_ms", "frozen_after_ms", "decimals",
             "is_active",
@@ -321,6 +323,38 @@ class _Loader:
         self.stream = {
             (r["site"], r["code"]): ids[self.site[r["site"]], r["code"]] for r in self.pack["datastreams"]
         }
+
+    def relations(self) -> None:
+        """How assets hang together; one that people took out of force stays so, unless forced."""
+        from django.db import connection
+
+        from fengsui.run import packs
+        from fengsui.sense.devices import relations
+        from fengsui.sense.devices.models import AssetRelation
+
+        relations.change_as(f"region pack {self.pack.code}")
+        key = ("kind", "upstream_site_id", "upstream_thing_id", "site_id", "thing_id")
+        within = {"site_id__in": list(self.site.values())}
+        there = {tuple(getattr(r, k) for k in key): r for r in AssetRelation.objects.filter(**within)}
+        for row in self.pack["relations"]:
+            ends = []
+            for site, thing in (("upstream_site", "upstream_thing"), ("site", "thing")):
+                pk = self.site[row[site]]
+                ends += [pk, self.thing[pk, row[thing]] if row[thing] else None]
+            values = dict(zip(key, (row["relation"], *ends), strict=True))
+            old = there.get(tuple(values.values()))
+            if old is None:
+                AssetRelation.objects.create(**values, note=row["note"])
+                self.counts["relations added"] += 1
+            elif not old.is_active and not self.force:
+                self.counts["relations kept as people left them"] += 1
+            elif not old.is_active or old.note != row["note"]:
+                old.is_active, old.note = True, row["note"]
+                old.save(update_fields=["is_active", "note"])
+                self.counts["relations changed"] += 1
+        with connection.cursor() as cursor:
+            if way := relations.find_way_back(cursor):
+                raise packs.BadPack([f"relations.csv: {' → '.join(way)} comes back to where it began"])
 
     def rules(self) -> None:
         from django.utils import timezone

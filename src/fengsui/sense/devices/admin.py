@@ -12,6 +12,7 @@ from fengsui.base import units
 from fengsui.base.errors import UnknownUnit
 from fengsui.people.audit.admin import AuditedAdmin
 from fengsui.sense.devices import protocol_admin as protocol_admin  # registers its own tables
+from fengsui.sense.devices import relation_admin as relation_admin
 from fengsui.sense.devices import services
 from fengsui.sense.devices.at_site_admin import AtSiteAdmin
 from fengsui.sense.devices.models import Datastream, Device, ObservedProperty, Sensor, Site, Thing

@@ -11,6 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from fengsui.base.relations import CARRIES, CONNECTS, CONTAINS, FEEDS, NEIGHBOUR
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
 
@@ -143,6 +144,90 @@ class Thing(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RelationKind(models.TextChoices):
+    """How the upstream asset stands to the downstream one (base/relations.py)."""
+
+    FEEDS = FEEDS, _("feeds")
+    CARRIES = CARRIES, _("carries the data of")
+    CONTAINS = CONTAINS, _("contains")
+    CONNECTS = CONNECTS, _("leads into")
+    NEIGHBOUR = NEIGHBOUR, _("stands beside")
+
+
+class RelationQuerySet(models.QuerySet["AssetRelation"]):
+    def visible_to(self, user: Any) -> "RelationQuerySet":
+        """Relations both ends of which lie where ``user`` may ``device.view``."""
+        ends = ("site__org_path", "upstream_site__org_path")
+        return self.filter(*(access.rows_where(user, "device.view", path) for path in ends))
+
+    def of_site(self, site: Site) -> "RelationQuerySet":
+        """Those that begin or end at ``site``, in force first."""
+        rows = self.filter(models.Q(site=site) | models.Q(upstream_site=site))
+        ends = ("upstream_site", "upstream_thing", "site", "thing")
+        return rows.select_related(*ends).order_by("-is_active", "kind", "pk")
+
+
+class AssetRelation(models.Model):
+    """One thing feeds, carries, contains or leads into another (or all of a site), or stands beside it.
+
+    Without ``thing`` it is the whole ``site``; without ``upstream_thing`` (neighbours only) the whole upstream site.
+    A row is never deleted: it is taken out of force.
+    """
+
+    kind = models.CharField(_("relation"), max_length=12, choices=RelationKind)
+    upstream_site = models.ForeignKey(
+        Site, on_delete=models.CASCADE, related_name="relations_out", verbose_name=_("upstream site")
+    )
+    upstream_thing = models.ForeignKey(
+        Thing, null=True, blank=True, on_delete=models.CASCADE, related_name="relations_out",
+        verbose_name=_("upstream thing"),
+    )  # fmt: skip
+    site = models.ForeignKey(
+        Site, on_delete=models.CASCADE, related_name="relations_in", verbose_name=_("site")
+    )
+    thing = models.ForeignKey(
+        Thing, null=True, blank=True, on_delete=models.CASCADE, related_name="relations_in",
+        verbose_name=_("thing"), help_text=_("Empty: the whole site"),
+    )  # fmt: skip
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    is_active = models.BooleanField(_("in force"), default=True)
+
+    objects = RelationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("Asset relation")
+        verbose_name_plural = _("Asset relations")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "upstream_site", "upstream_thing", "site", "thing"],
+                name="asset_relation",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        ends = (self.upstream_thing or self.upstream_site, self.thing or self.site)
+        return f"{ends[0]} {self.get_kind_display()} {ends[1]}"
+
+
+class RelationChange(models.Model):
+    """Since when a relation is in force or not, and who said so; the database writes it with every change."""
+
+    relation = models.ForeignKey(AssetRelation, on_delete=models.CASCADE, related_name="changes")
+    at = models.DateTimeField()
+    actor_name = models.CharField(max_length=150, blank=True)
+    is_active = models.BooleanField()
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        verbose_name = _("Change of a relation")
+        verbose_name_plural = _("Changes of relations")
+
+    def __str__(self) -> str:
+        return f"{self.relation_id} {self.at:%Y-%m-%d %H:%M}"
 
 
 class HistoricalLocation(models.Model):

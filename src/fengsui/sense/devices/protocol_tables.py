@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from fengsui.people.accounts.sealing import seal
 from fengsui.sense.devices.models import SECRET_PURPOSE
+from fengsui.sense.devices.relations import RELATIONS
 from fengsui.sense.devices.tables import (
     BASIC,
     BadCell,
@@ -293,4 +294,4 @@ POINTS = Table(
     ),
 )  # fmt: skip
 
-TABLES = BASIC | {t.kind: t for t in (IDENTITIES, MAPPINGS, DEFAULT_MAPPINGS, MODBUS, POINTS)}
+TABLES = BASIC | {t.kind: t for t in (RELATIONS, IDENTITIES, MAPPINGS, DEFAULT_MAPPINGS, MODBUS, POINTS)}

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from fengsui.people import audit
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
-from fengsui.sense.devices import files
+from fengsui.sense.devices import files, relations
 from fengsui.sense.devices.files import BadFile
 from fengsui.sense.devices.models import Device
 from fengsui.sense.devices.protocol_tables import TABLES
@@ -103,6 +103,7 @@ def import_file(actor: Any, org: Org, file: IO[bytes], kind: str, dry_run: bool)
                 if dry_run:
                     _count(cursor, table, report)
                 else:
+                    relations.change_as(actor)
                     _merge(cursor, table, columns, report)
             cursor.execute(f"DROP TABLE IF EXISTS {STAGE}")
         if report.applied:
@@ -266,6 +267,8 @@ def _check(cursor: Any, table: Table, columns: list[Column], scope: str, report:
         )
         for row, value in _all(cursor):
             report.refuse(row, check.column, value or "", str(check.problem), str(check.advice))
+    if table.after is not None and not report.bad_count:
+        table.after(cursor, report.refuse)
     report.bad.sort(key=lambda bad: bad.row)
 
 
@@ -305,6 +308,7 @@ def _names(expression: str, table: Table) -> list[str]:
     """Columns of the file that an expression needs: ``t.x`` is x, ``n.id`` the column that joins n."""
     joined = {
         "s": "site", "o": "org", "g": "thing", "p": "observed_property", "n": "sensor", "d": "device",
+        "us": "upstream_site", "ug": "upstream_thing",
     }  # fmt: skip
     names = [c.name for c in table.columns if f"t.{c.name}" in expression]
     return names or [joined[expression.partition(".")[0]]]

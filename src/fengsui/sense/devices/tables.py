@@ -181,6 +181,9 @@ class Table:
     values: dict[str, str]
     checks: tuple[Check, ...] = ()
     fixed: dict[str, str] = field(default_factory=dict)  # set when a row is new, never changed by an import
+    after: Callable[[Any, Callable[..., None]], None] | None = (
+        None  # once all rows are good: (cursor, refuse)
+    )
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)

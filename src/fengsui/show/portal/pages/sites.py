@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from fengsui.people.orgs import access
-from fengsui.sense.devices.models import SiteKind
+from fengsui.sense.devices.models import AssetRelation, SiteKind
 from fengsui.show.lists import alarms as alarm_lists
 from fengsui.show.lists import cameras as camera_lists
 from fengsui.show.lists import readings
@@ -18,6 +18,8 @@ from fengsui.show.lists.freshness import freshness
 from fengsui.show.live.hub import now_ms
 from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, show
 from fengsui.warn.alarms.models import Rule
+
+RELATIONS_MOST = 200  # shown of one site; the admin has them all
 
 
 @require_safe
@@ -66,6 +68,10 @@ def site_tables(request: HttpRequest, code: str) -> HttpResponse:
         "alarms": found.items,
         "cameras": camera_lists.of_site(request.user, site),
         "cameras_site": site,
+        "relations": AssetRelation.objects.visible_to(request.user)
+        .of_site(site)
+        .prefetch_related("changes")[:RELATIONS_MOST],
+        "may_import": access.may(request.user, "device.edit", site.org_path),
         "more_alarms": found.next is not None,
         "now": timezone.now(),
         "may_rule": access.may(request.user, "rule.edit", site.org_path),
