@@ -15,6 +15,7 @@ from fengsui.govern.retention import media as media_policy
 from fengsui.loops import evidence
 from fengsui.sense.media import store as media_store
 from fengsui.stores import outbox
+from fengsui.warn.commitments import services as commitments
 from fengsui.warn.fences import services as fences
 from fengsui.warn.risks import services as risks
 from fengsui.warn.warnings import pulling
@@ -96,6 +97,13 @@ def reckon_risk(timestamp: int) -> None:
         log.info("risk.levels", sites=done.sites, changed=done.changed, levels=done.levels)
 
 
+def look_for_commitments(timestamp: int) -> None:
+    """Remind who has not committed yet, and note who missed the deadline."""
+    reminded, missed = commitments.look()
+    if reminded or missed:
+        log.info("commitments.looked", reminded=reminded, missed=missed)
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
@@ -105,5 +113,6 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
     "pull_cap_feeds": ("* * * * *", pull_cap_feeds),
     "reckon_risk": ("* * * * *", reckon_risk),
+    "look_for_commitments": ("* * * * *", look_for_commitments),
     "clear_sessions": ("37 3 * * *", clear_sessions),
 }

@@ -5,6 +5,7 @@ docs/regions.md shows the tables to people.
 """
 
 import csv
+import datetime
 import hashlib
 import json
 import math
@@ -137,6 +138,18 @@ def issuer_code(value: str) -> str:
     return value
 
 
+def clock_time(value: str) -> datetime.time:
+    try:
+        return datetime.time.fromisoformat(value)
+    except ValueError:
+        raise ValueError("is not a time like 10:00") from None
+
+
+def some_of(values: list[Any]) -> Cell:
+    one = one_of(values)
+    return lambda value: [one(part.strip()) for part in value.split(";") if part.strip()]
+
+
 def unit(value: str) -> str:
     try:
         return units.unit(value).code
@@ -211,6 +224,21 @@ TABLES: dict[str, Table] = {
     "issuers": table(
         "code", optional=True,
         org__=code, code__=issuer_code, name__=text(80), name_en=text(120), contact=text(200), web=text(200),
+    ),
+    "run_signals": table(
+        "site thing", optional=True, site__=code, thing__=code, datastream__=text(64), above__=number
+    ),
+    "obligations": table(
+        "org", optional=True,
+        org__=code, deadline__=clock_time, kinds=some_of(SiteKind.values), with_hazards=flag, is_public=flag,
+        reason__=text(200), defaults={"kinds": [], "with_hazards": True, "is_public": False},
+    ),
+    "commitments": table(
+        "site days_ago", optional=True,
+        site__=code, days_ago__=whole, hour__=whole, units__=whole, running__=whole, stopped_units=whole,
+        risk_grade__=one_of([1, 2, 3, 4]), fire_1=whole, confined_space=whole, permits=text(300), trial=flag,
+        principal__=text(60),
+        defaults={"stopped_units": 0, "fire_1": 0, "confined_space": 0, "trial": False},
     ),
     "rules": table(
         "site datastream kind",
@@ -332,6 +360,8 @@ def _references(pack: Pack) -> Iterator[str]:
         ("users", "org", orgs, "orgs.csv"),
         ("issuers", "org", orgs, "orgs.csv"),
         ("contacts", "org", orgs, "orgs.csv"),
+        ("obligations", "org", orgs, "orgs.csv"),
+        ("commitments", "site", sites, "sites.csv"),
         ("datastreams", "site", sites, "sites.csv"),
         ("datastreams", "observed_property", properties, "observed_properties.csv"),
         ("datastreams", "sensor", sensors, "sensors.csv"),
@@ -350,6 +380,9 @@ def _references(pack: Pack) -> Iterator[str]:
             yield f"relations.csv:{row['line']}: {row['relation']} needs an upstream_thing"
         if row["relation"] == NEIGHBOUR and bool(row["upstream_thing"]) != bool(row["thing"]):
             yield f"relations.csv:{row['line']}: neighbours are two things or two sites"
+    for row in pack["run_signals"]:
+        if (row["site"], row["thing"]) not in things or (row["site"], row["datastream"]) not in streams:
+            yield f"run_signals.csv:{row['line']}: {row['site']} has no {row['thing']} or no {row['datastream']}"
     for row in pack["rules"]:
         if (row["site"], row["datastream"]) not in streams:
             yield f"rules.csv:{row['line']}: {row['site']}/{row['datastream']} is not in datastreams.csv"

@@ -155,6 +155,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.users()
             loader.issuers()
             loader.contacts()
+            loader.commitments()
             loader.devices(dry_run)
             changed = {k: n for k, n in loader.counts.items() if n}
             Change.objects.update_or_create(name=MARK + pack.code, defaults={"number": _number(pack.digest)})
@@ -290,6 +291,29 @@ class _Loader:
         if report.bad:
             raise packs.BadPack([f"contacts.csv:{line}: {why}" for line, why in report.bad])
         self.counts["contacts added"] += report.added
+
+    def commitments(self) -> None:
+        """Who commits by when, what tells that a unit runs, and for a demonstration what was promised lately."""
+        from fengsui.sense.devices.models import Thing
+        from fengsui.warn.commitments import demo, services
+        from fengsui.warn.commitments.models import Obligation, RunSignal
+
+        for row in self.pack["run_signals"]:
+            thing = Thing.objects.get(site_id=self.site[row["site"]], code=row["thing"])
+            stream = self.stream[row["site"], row["datastream"]]
+            values = {"datastream_id": stream, "above": row["above"]}
+            _row, made = RunSignal.objects.get_or_create(thing=thing, defaults=values)
+            self.counts["run signals added"] += int(made)
+        for row in self.pack["obligations"]:
+            org = self.org[row["org"]]
+            if not Obligation.objects.filter(org=org).exists():
+                names = ("deadline", "with_hazards", "is_public", "reason")
+                values = {name: row[name] for name in names}
+                services.oblige(f"region pack {self.pack.code}", org, kinds_of_sites=row["kinds"], **values)
+                self.counts["obligations added"] += 1
+        for code in sorted({row["site"] for row in self.pack["commitments"]}):
+            rows = [row for row in self.pack["commitments"] if row["site"] == code]
+            self.counts["commitments added"] += demo.remember(self.site[code], rows)
 
     def what_is_observed(self) -> None:
         from fengsui.sense.devices.models import Datastream, ObservedProperty, Sensor, Thing

@@ -250,6 +250,7 @@ INSTALLED_APPS = [
     "fengsui.warn.inventories",
     "fengsui.warn.risks",
     "fengsui.warn.detecting",
+    "fengsui.warn.commitments",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]

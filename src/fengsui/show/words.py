@@ -68,6 +68,8 @@ ERRORS = {
     "warn.bad_fact": "",
     "warn.bad_detector": "",
     "warn.detector_state": "",
+    "warn.bad_commitment": "",
+    "warn.commitment_not_explained": "",
     "warn.bad_weights": _("Weights of the risk index cannot be used."),
     "warn.bad_thresholds": _("Thresholds of natural hazards cannot be used."),
     "warn.warning_not_fit": _("It is not fit to be sent:"),

@@ -33,6 +33,7 @@ MAY: dict[str, frozenset[str]] = {
     "hazard.view": EVERYONE,
     "risk.view": EVERYONE,
     "detector.view": EVERYONE,
+    "commitment.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -58,6 +59,9 @@ MAY: dict[str, frozenset[str]] = {
     "hazard.edit": frozenset({REGULATE, SAFETY, STEWARD}),
     "risk.declare": frozenset({DUTY, COMMAND, REGULATE, SAFETY}),
     "risk.weigh": frozenset({COMMAND}),
+    # what enterprises promise each day
+    "commitment.give": frozenset({SAFETY}),
+    "commitment.oblige": frozenset({COMMAND, REGULATE}),
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),

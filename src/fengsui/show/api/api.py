@@ -9,6 +9,7 @@ from fengsui.people.orgs import access
 from fengsui.show.api import (
     alarms,
     calls,
+    commitments,
     corrections,
     devices,
     errors,
@@ -51,6 +52,7 @@ for router in (
     calls,
     hazards,
     risk,
+    commitments,
     frames,
     search,
     status,

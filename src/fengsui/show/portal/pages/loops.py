@@ -98,8 +98,10 @@ def loop_context(user: Any, loop: Loop) -> dict[str, Any]:
     alarm_key = loop.key.removeprefix("alarm:") if loop.key.startswith("alarm:") else None
     offers = services.offers(user, loop)
     about = (loop.about or {}).get("site") or {}
+    where = str((loop.about or {}).get("page") or "")  # where the deed itself is done, if not here
     return {
         "loop": loop,
+        "loop_page": where if where.startswith("/") and not where.startswith("//") else "",
         "cameras": camera_lists.beside(user, loop, about.get("id")),
         "kind_name": in_language(definition.zh, definition.en),
         "step_name": words.loop_step(definition, loop.step),

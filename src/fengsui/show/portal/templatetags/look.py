@@ -47,6 +47,7 @@ MENU = (
         (
             ("/risk/", _("Live risk"), "layers", "risk.view"),
             ("/hazards/", _("Major hazards"), "pin", "hazard.view"),
+            ("/commitments/", _("Safety commitments"), "check", "commitment.view"),
             ("/rules/", _("Rules"), "rule", "rule.view"),
             ("/scorecards/", _("Scorecards"), "chart", "alarm.view"),
         ),
