@@ -54,6 +54,7 @@ class Plant:
         prepared.put(home)
         self.log = home / "pipeline.log"
         self.pipeline: subprocess.Popen | None = None
+        self._connection: psycopg.Connection | None = None
         own = settings.get("FENGSUI_NATS_URL", "")
         self.bus = None if own else self._start("bus")
         self.db = self._start("db")
@@ -94,9 +95,16 @@ class Plant:
         self.sql(REGISTRY % {"sites": sites, "streams": streams, "ruled": ruled})
 
     def sql(self, text: str, parameters=None) -> list[tuple]:
-        with psycopg.connect(self.db_url) as connection:
-            cursor = connection.execute(text, parameters)
-            return cursor.fetchall() if cursor.description else []
+        """Over one connection, opened again after the database was gone: logging in costs more than most questions."""
+        if self._connection is not None:
+            try:
+                self._connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                self._connection = None
+        if self._connection is None:
+            self._connection = psycopg.connect(self.db_url, autocommit=True)
+        cursor = self._connection.execute(text, parameters)
+        return cursor.fetchall() if cursor.description else []
 
     def one(self, text: str, parameters=None):
         return self.sql(text, parameters)[0][0]
@@ -133,7 +141,9 @@ class Plant:
         return found[0][0] or 0
 
     def wait_committed(self, seq: int, seconds: float = 60) -> None:
-        wait_until(lambda: self.committed_seq() >= seq, seconds, f"message {seq} is committed\n{self.tail()}")
+        wait_until(
+            lambda: self.committed_seq() >= seq, seconds, lambda: f"message {seq} is committed\n{self.tail()}"
+        )
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-6000:] if self.log.exists() else ""
@@ -147,6 +157,8 @@ class Plant:
         return [str(self.home / "history" / row[0]) for row in self.sql("SELECT path FROM history_segment")]
 
     def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
         for process in (self.pipeline, self.db, self.bus):
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGTERM)

@@ -19,7 +19,7 @@ from fengsui.stores.bus import partition_of, read_roles
 from fengsui.stores.bus.seats import WORKERS
 from tests.conftest import wait_until
 from tests.live.plant import Plant, Writer, batch, now_ms, run
-from tests.live.test_pipeline_crash import SITES, STREAMS, Load, check
+from tests.live.test_pipeline_crash import PERIOD_S, SITES, STREAMS, Load, check
 
 PARTITIONS, SERVERS = 4, 3
 
@@ -129,7 +129,7 @@ class SharedPlant(Plant):
                 and len({p for held in found.values() for p in held}) == PARTITIONS
             )
 
-        wait_until(shared, 120, f"{what}: {self.cluster.seats()}\n{self.tail()}")
+        wait_until(shared, 120, lambda: f"{what}: {self.cluster.seats()}\n{self.tail()}")
         return time.monotonic() - began
 
     def progress(self) -> dict[int, int]:
@@ -142,7 +142,7 @@ class SharedPlant(Plant):
         wait_until(
             lambda: all(self.progress().get(p, 0) > top for p in range(PARTITIONS)),
             120,
-            f"{what}: {before} {self.progress()} {self.cluster.seats()}\n{self.tail()}",
+            lambda: f"{what}: {before} {self.progress()} {self.cluster.seats()}\n{self.tail()}",
         )
         return time.monotonic() - began
 
@@ -150,7 +150,7 @@ class SharedPlant(Plant):
         wait_until(
             lambda: all(self.progress().get(p, 0) >= s for p, s in seq.items()),
             seconds,
-            f"all of {seq} is committed: {self.progress()} {self.cluster.seats()}\n{self.tail()}",
+            lambda: f"all of {seq} is committed: {self.progress()} {self.cluster.seats()}\n{self.tail()}",
         )
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ class SpreadLoad(Load):
             self.rows += len(mine) * STREAMS
             for site in mine:
                 self.sent[site].append((time_ms, value))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(2 * PERIOD_S)  # there are four of us
 
     def stop(self) -> None:
         self.ending.set()
