@@ -252,3 +252,89 @@ def test_a_neighbour_out_of_sight_has_no_name(world, open_as):
     shown = open_as(world.officer, "en").get(f"/risk/sites/{world.site.code}/").content.decode()
     assert "a site that you may not see" in shown
     assert "邻厂" not in shown
+
+
+# ---- the index as readings ---------------------------------------------------------------------------------------
+
+
+def test_following_the_index_twice_makes_one_datastream_and_leaves_a_changed_rule_alone(world):
+    from fengsui.warn.alarms.models import Rule
+    from fengsui.warn.risks import series
+
+    weights = risks.in_force()
+    risks.reckon()
+    made = series.follow(None, weights)
+    assert (made.datastreams, made.rules) == (2, 4)
+    Rule.objects.filter(datastream__code=series.CODE, kind="h").update(setpoint=60)
+    assert series.follow(None, weights) == series.Followed(0, 0)
+    assert set(
+        Rule.objects.filter(datastream__code=series.CODE).values_list("kind", "setpoint", "priority")
+    ) == {
+        ("h", 60, 2),
+        ("hh", 75, 1),
+    }
+    told = sum(len(event.payload["rows"]) for event in Event.objects.filter(topic=series.TOPIC))
+    assert told == 2
+    assert sum(series.repeat_due(minute) for minute in range(60)) == 2
+
+
+def test_an_alarm_over_the_index_explains_itself_and_does_not_raise_itself(world, open_as):
+    from fengsui.warn.risks import series
+
+    risks.declare(None, world.site, "fire_special", timezone.now(), None, "票 1")
+    risks.reckon()
+    series.follow(None, risks.in_force(), [world.site])
+    before = SiteRisk.objects.get(site=world.site).index
+    assert before == 12_000
+    alarm = world.alarm(world.site.datastreams.get(code=series.CODE), minutes_ago=0, priority=2, kind="h")
+    risks.reckon()
+    assert SiteRisk.objects.get(site=world.site).index == before
+    page = open_as(world.officer).get(f"/alarms/{alarm.pk}/").content.decode()
+    assert "特级动火" in page
+    assert "12" in page
+    assert open_as(world.stranger).get(f"/alarms/{alarm.pk}/").status_code == 404
+
+
+def test_a_park_stands_between_its_enterprises_and_the_county(world, open_as):
+    from fengsui.people.orgs import services as orgs
+
+    county = world.org("xiling", "西陵区", world.yichang, "county", "420502")
+    park = orgs.create_org(actor=None, parent=county, kind="park", code="park-1", name="化工园区")
+    plant = orgs.create_org(actor=None, parent=park, kind="enterprise", code="p-1", name="园区企业")
+    world.add_site("park-site", "园区厂", plant)
+    risks.reckon()
+    page = open_as(world.officer).get("/risk/?of=park").content.decode()
+    assert "化工园区" in page
+    (node,) = open_as(world.officer).get("/api/v1/risk/tree/park").json()
+    assert (node["code"], node["sites"], node["worst"]) == ("park-1", 1, "park-site")
+    assert open_as(world.stranger).get("/api/v1/risk/tree/park").json() == []
+
+
+# ---- inventories by API ------------------------------------------------------------------------------------------
+
+
+def test_an_inventory_by_api_is_tried_without_a_trace_and_kept_once(world, open_as):
+    path = f"/api/v1/hazards/sites/{world.site.code}/inventory"
+    row = {
+        "unit": "罐区",
+        "unit_type": "storage",
+        "name": "氯",
+        "cas": "7782-50-5",
+        "q_t": 60,
+        "residents_500m": 20,
+    }
+
+    def post(user, rows, query=""):
+        return open_as(user).post(f"{path}{query}", {"rows": rows}, content_type="application/json")
+
+    regulator = world.users["regulator"]
+    tried = post(regulator, [row], "?dry_run=true").json()
+    assert (tried["kept"], tried["answer"]["units"][0]["is_major"]) == (False, True)
+    assert not Inventory.objects.exists()
+    for _ in range(2):
+        assert post(regulator, [row]).json()["version"] == 1
+    assert post(regulator, [row | {"q_t": "many"}]).status_code == 422
+    assert post(regulator, [row | {"colour": "green"}]).status_code == 422
+    assert post(world.users["viewer"], [row]).status_code == 403
+    assert post(world.stranger, [row]).status_code == 404
+    assert Inventory.objects.count() == 1

@@ -34,6 +34,7 @@ BENCHES = (
     "detectors",
     "backtest",
     "risk",
+    "cap",
     "scenarios",
 )
 HEAD = """# Benchmarks

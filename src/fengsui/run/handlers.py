@@ -192,6 +192,7 @@ HANDLERS: Mapping[str, Handler] = {
     calling.DELIVER: calls.deliver,
     "hazard.identified": Many(risks.stale),
     "risk.stale": Many(risks.stale),
+    "risk.readings": risks.readings,
     "live": live,
 }
 

@@ -17,6 +17,7 @@ from fengsui.sense.media import store as media_store
 from fengsui.stores import outbox
 from fengsui.warn.commitments import services as commitments
 from fengsui.warn.fences import services as fences
+from fengsui.warn.risks import series
 from fengsui.warn.risks import services as risks
 from fengsui.warn.warnings import pulling
 
@@ -104,6 +105,11 @@ def look_for_commitments(timestamp: int) -> None:
         log.info("commitments.looked", reminded=reminded, missed=missed)
 
 
+def repeat_risk(timestamp: int) -> None:
+    """The index of followed sites once an hour, also when it stays: a sixtieth of them each minute."""
+    series.repeat_due(timestamp // 60)
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
@@ -114,5 +120,6 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "pull_cap_feeds": ("* * * * *", pull_cap_feeds),
     "reckon_risk": ("* * * * *", reckon_risk),
     "look_for_commitments": ("* * * * *", look_for_commitments),
+    "repeat_risk": ("* * * * *", repeat_risk),
     "clear_sessions": ("37 3 * * *", clear_sessions),
 }

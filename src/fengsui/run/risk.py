@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("file", nargs="?", type=Path, metavar="FILE", help="JSON, like the shipped weights")
     weights.add_argument("--reason", default="", help="put FILE in force, and why")
     weights.add_argument("--user", default="", help="who decides it (needs risk.weigh at a root of the tree)")
+    verbs.add_parser("follow", help="give each site a datastream of its index, with rules for orange and red")
     verbs.add_parser("reckon", help="reckon the risk of every site now")
 
 
@@ -26,6 +27,12 @@ def run(args: argparse.Namespace) -> int:
     from fengsui.warn.risks import services
 
     try:
+        if args.verb == "follow":
+            from fengsui.warn.risks import series
+
+            made = series.follow(None, services.in_force())
+            print(f"{made.datastreams} datastreams and {made.rules} rules added")
+            return 0
         if args.verb == "reckon":
             done = services.reckon()
             print(f"{done.sites} sites, {done.changed} changed, {done.levels} in another colour")

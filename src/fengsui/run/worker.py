@@ -24,10 +24,12 @@ from nats.js import JetStreamContext
 from nats.js.errors import NoStreamResponseError
 
 from fengsui.base import tracing
+from fengsui.base.batch import Batch
 from fengsui.run import child, django_setup, settings
 from fengsui.run import tracing as traces
 from fengsui.run.metrics import exchange
 from fengsui.run.metrics.worker import WorkerMeter
+from fengsui.sense.gateways.publisher import Publisher
 from fengsui.stores import bus
 
 HELP = "deadlines, escalation, notifications and jobs"
@@ -71,9 +73,20 @@ def run(args: argparse.Namespace) -> int:
 class Tools:
     """What handlers get: publishing on the bus, which makes its streams again after the bus lost them."""
 
-    def __init__(self, client: Client, max_bytes: int) -> None:
+    def __init__(self, client: Client, max_bytes: int, instance: str = "") -> None:
         self._client, self._max_bytes = client, max_bytes
+        self.publisher = Publisher(
+            client,
+            settings.number("FENGSUI_PARTITIONS"),
+            settings.number("FENGSUI_GROUP_MS"),
+            gateway=instance,
+            message_bytes=settings.number("FENGSUI_MAX_MQTT_BYTES"),
+        )
         self._js: JetStreamContext = client.jetstream(timeout=PUBLISH_S)
+
+    async def readings(self, batches: list[Batch]) -> None:
+        """Make readings of ours durable, as a gateway does.  Raises Busy."""
+        await asyncio.gather(*(self.publisher.publish(batch) for batch in batches))
 
     async def publish(self, subject: str, data: bytes, msg_id: str) -> None:
         """Raises nats' errors or TimeoutError; at once when the bus is away."""
@@ -169,6 +182,7 @@ class Worker:
             self.detect_thread,
         )
         await asyncio.gather(*(t.close() for t in threads))
+        await self.tools.publisher.close()
         await self.heart.stop()
         await client.close()
         return 0

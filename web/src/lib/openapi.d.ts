@@ -144,6 +144,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm By Code
+         * @description Confirm by the one-time code of a call, without logging in: for gateways of text messages and voice calls.
+         */
+        post: operations["fengsui_show_api_calls_confirm_by_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Contacts
+         * @description Add and change responsible persons, known by organisation and name; with one bad row nothing is changed.
+         */
+        post: operations["fengsui_show_api_calls_import_contacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/places/{pk}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Place
+         * @description Confirm for one's own place.
+         */
+        post: operations["fengsui_show_api_calls_confirm_place"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/places/{pk}/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record Phone
+         * @description Record who spoke by phone, and when.
+         */
+        post: operations["fengsui_show_api_calls_record_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Calls
+         * @description The figures of a warning (id of its message), whole and by county, of the places in sight.
+         */
+        get: operations["fengsui_show_api_calls_get_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Places
+         * @description Places of a warning in the order of the tree; ``state``: unconfirmed, calling, nobody, confirmed or ended.
+         */
+        get: operations["fengsui_show_api_calls_list_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Calls
+         * @description Call for a warning by hand; places that are called already are left alone.
+         */
+        post: operations["fengsui_show_api_calls_start_calls"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datastreams/{pk}/corrections": {
         parameters: {
             query?: never;
@@ -352,6 +492,29 @@ export interface paths {
         get: operations["fengsui_show_api_hazards_get_identification"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/sites/{code}/inventory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Inventory
+         * @description Keep an inventory as the site's next version, identified at once; ``dry_run`` reckons and keeps nothing.
+         *
+         *     The same rows again are the same version.  A row that cannot be read is in the answer's problems of a dry run, and
+         *     keeps the whole from being kept.
+         */
+        post: operations["fengsui_show_api_hazards_import_inventory"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1208,6 +1371,25 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** BadRowOut */
+        BadRowOut: {
+            /** Row */
+            row: number;
+            /** Why */
+            why: string;
+        };
+        /** CalledOut */
+        CalledOut: {
+            /** Counties */
+            counties: components["schemas"]["CountyOut"][];
+            figures: components["schemas"]["FiguresOut"];
+            /** Headline */
+            headline: string;
+            /** Identifier */
+            identifier: string;
+            /** Message */
+            message: number;
+        };
         /** CauseOut */
         CauseOut: {
             /** Code */
@@ -1216,6 +1398,22 @@ export interface components {
             name: string;
             /** Needs Note */
             needs_note: boolean;
+        };
+        /** CodeIn */
+        CodeIn: {
+            /** Code */
+            code: string;
+        };
+        /** CodeOut */
+        CodeOut: {
+            /** Confirmed */
+            confirmed: boolean;
+            /** Headline */
+            headline: string;
+            /** Is New */
+            is_new: boolean;
+            /** Place */
+            place: string;
         };
         /** CommandIn */
         CommandIn: {
@@ -1247,6 +1445,25 @@ export interface components {
             protocol: string;
             /** Said */
             said: unknown[];
+        };
+        /** ContactIn */
+        ContactIn: {
+            /** Active */
+            active?: boolean | null;
+            /** Email */
+            email?: string | null;
+            /** Name */
+            name: string;
+            /** Order */
+            order?: number | null;
+            /** Org */
+            org: string;
+            /** Phone */
+            phone?: string | null;
+            /** Post */
+            post?: string | null;
+            /** User */
+            user?: string | null;
         };
         /** CorrectionIn */
         CorrectionIn: {
@@ -1302,6 +1519,31 @@ export interface components {
         CorrectionsOut: {
             /** Items */
             items: components["schemas"]["CorrectionOut"][];
+        };
+        /** CountyOut */
+        CountyOut: {
+            /** Above */
+            above: number;
+            /** Calling */
+            calling: number;
+            /** Confirmed */
+            confirmed: number;
+            /** Ended */
+            ended: number;
+            /** In Time */
+            in_time: number;
+            /** Median S */
+            median_s: number | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Nobody */
+            nobody: number;
+            /** Places */
+            places: number;
+            /** Reached */
+            reached: number;
         };
         /** CurveOf */
         CurveOf: {
@@ -1483,6 +1725,27 @@ export interface components {
              * @constant
              */
             type: "FeatureCollection";
+        };
+        /** FiguresOut */
+        FiguresOut: {
+            /** Above */
+            above: number;
+            /** Calling */
+            calling: number;
+            /** Confirmed */
+            confirmed: number;
+            /** Ended */
+            ended: number;
+            /** In Time */
+            in_time: number;
+            /** Median S */
+            median_s: number | null;
+            /** Nobody */
+            nobody: number;
+            /** Places */
+            places: number;
+            /** Reached */
+            reached: number;
         };
         /** FiltersIn */
         FiltersIn: {
@@ -1666,6 +1929,49 @@ export interface components {
             url: string;
             /** Where */
             where: string;
+        };
+        /** ImportOut */
+        ImportOut: {
+            /** Added */
+            added: number;
+            /** Bad */
+            bad: components["schemas"]["BadRowOut"][];
+            /** Changed */
+            changed: number;
+            /** Kept */
+            kept: boolean;
+            /** Same */
+            same: number;
+        };
+        /** InventoryIn */
+        InventoryIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Rows */
+            rows: {
+                [key: string]: string | number | null;
+            }[];
+            /**
+             * Source
+             * @default API
+             */
+            source: string;
+        };
+        /** InventoryOut */
+        InventoryOut: {
+            /** Answer */
+            answer: {
+                [key: string]: unknown;
+            };
+            /** Kept */
+            kept: boolean;
+            /** Sha256 */
+            sha256: string;
+            /** Version */
+            version: number | null;
         };
         /**
          * LatestOut
@@ -2060,6 +2366,71 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /** PersonOut */
+        PersonOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Channels */
+            channels: {
+                [key: string]: string;
+            };
+            /** Due Ms */
+            due_ms: number;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Org */
+            org: string;
+            /** Phone */
+            phone: string;
+            /** Post */
+            post: string;
+        };
+        /** PhoneIn */
+        PhoneIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Spoke Ms */
+            spoke_ms?: number | null;
+            /** Who */
+            who: string;
+        };
+        /** PlaceOut */
+        PlaceOut: {
+            /** Calls */
+            calls: components["schemas"]["PersonOut"][];
+            /** Confirmed By */
+            confirmed_by: string;
+            /** Confirmed Ms */
+            confirmed_ms: number | null;
+            /** How */
+            how: string;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Next Ms */
+            next_ms: number | null;
+            /** Opened Ms */
+            opened_ms: number;
+            /** Org */
+            org: string;
+            /** State */
+            state: string;
+        };
+        /** PlacesPage */
+        PlacesPage: {
+            /** Items */
+            items: components["schemas"]["PlaceOut"][];
+            /** Next */
+            next: string | null;
+        };
         /** PointOut */
         PointOut: {
             /** Count */
@@ -2373,6 +2744,11 @@ export interface components {
             from_ms: number;
             /** To Ms */
             to_ms: number;
+        };
+        /** StartedOut */
+        StartedOut: {
+            /** Places */
+            places: number;
         };
         /** StatusOut */
         StatusOut: {
@@ -2802,6 +3178,174 @@ export interface operations {
             };
         };
     };
+    fengsui_show_api_calls_confirm_by_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_import_contacts: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactIn"][];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_confirm_place: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_record_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_get_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_list_places: {
+        parameters: {
+            query?: {
+                state?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacesPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_start_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedOut"];
+                };
+            };
+        };
+    };
     fengsui_show_api_corrections_get_corrections: {
         parameters: {
             query?: never;
@@ -3064,6 +3608,34 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+        };
+    };
+    fengsui_show_api_hazards_import_inventory: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InventoryOut"];
                 };
             };
         };

@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from fengsui.base.errors import BadInput
+from fengsui.people.orgs import access
+from fengsui.show.api.errors import NotFound
 from fengsui.show.api.found import one
 from fengsui.show.lists import calls as lists
 from fengsui.show.lists import warnings as warning_lists
@@ -203,6 +205,8 @@ def _row(row: ContactIn) -> dict[str, str]:
 
 
 def _message(request: HttpRequest, pk: int) -> Message:
+    if not access.may(request.user, "call.view"):
+        raise NotFound
     return one(warning_lists.messages(request.user).filter(pk=pk) or lists.messages(request.user), pk=pk)
 
 

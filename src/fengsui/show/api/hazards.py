@@ -1,15 +1,22 @@
 """Major hazards: the list, and the newest identification of a site with every step."""
 
+import csv
+import io
 from typing import Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema
 
+from fengsui.base.errors import BadInput
+from fengsui.people.orgs import access
 from fengsui.show.api.errors import NotFound
 from fengsui.show.api.found import one
 from fengsui.show.lists import hazards as lists
+from fengsui.warn.hazards.inventory import COLUMNS
+from fengsui.warn.inventories import services
 
 router = Router(tags=["hazards"])
+MOST = 20_000  # rows in one request
 
 
 class HazardOut(Schema):
@@ -29,6 +36,19 @@ class HazardOut(Schema):
 class HazardPage(Schema):
     items: list[HazardOut]
     next: str | None
+
+
+class InventoryIn(Schema):
+    rows: list[dict[str, str | int | float | None]]  # columns of an inventory, as in a file
+    source: str = "API"
+    note: str = ""
+
+
+class InventoryOut(Schema):
+    kept: bool
+    version: int | None
+    sha256: str
+    answer: dict[str, Any]
 
 
 @router.get("hazards", response=HazardPage)
@@ -70,3 +90,40 @@ def get_identification(request: HttpRequest, code: str) -> dict[str, Any]:
         "tables_sha256": run.tables_sha256,
         "answer": run.answer,
     }
+
+
+@router.post("hazards/sites/{code}/inventory", response=InventoryOut)
+def import_inventory(
+    request: HttpRequest, code: str, body: InventoryIn, dry_run: bool = False
+) -> dict[str, Any]:
+    """Keep an inventory as the site's next version, identified at once; ``dry_run`` reckons and keeps nothing.
+
+    The same rows again are the same version.  A row that cannot be read is in the answer's problems of a dry run, and
+    keeps the whole from being kept.
+    """
+    site = one(lists.sites(request.user), code=code)
+    access.require(request.user, "hazard.edit", site.org_path, site)
+    raw = _as_file(body.rows)
+    checked = services.check(raw)
+    version = None
+    if not dry_run:
+        version = services.keep(request.user, site, raw, body.source, body.note).number
+    return {
+        "kept": version is not None,
+        "version": version,
+        "sha256": checked.sha256,
+        "answer": checked.answer,
+    }
+
+
+def _as_file(rows: list[dict[str, Any]]) -> bytes:
+    """The rows as the CSV that a person would have sent.  Raises BadInput for a column that there is not."""
+    if not 0 < len(rows) <= MOST:
+        raise BadInput(f"1 to {MOST} rows")
+    if strange := sorted({name for row in rows for name in row} - set(COLUMNS)):
+        raise BadInput(f"{', '.join(strange)[:200]}: no such column; there are {', '.join(COLUMNS)}")
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(COLUMNS), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    return out.getvalue().encode()

@@ -1,5 +1,6 @@
 """Live risk as people see it: sites and parts of the tree, worst first; the points of one site; what was at a time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,11 +91,14 @@ def explained(user: Any, risk: SiteRisk, weights: Weights | None = None) -> list
     """Every point of the index, in words; they add up to it exactly.  A neighbour out of sight has no name."""
     weights = weights or services.in_force()
     near = [(own, metres) for _site, own, metres in risk.neighbours]
-    said = plain.explain(risk.counts, near, weights)
+    return _lines(plain.explain(risk.counts, near, weights).points, weights)
+
+
+def _lines(points: Iterable[plain.Point], weights: Weights) -> list[Line]:
     groups = {group.key: group for group in weights.groups}
     items = {item.key: item for item in weights.items}
     lines = []
-    for point in said.points:
+    for point in points:
         group = groups.get(point.group)
         zh, en = (group.zh, group.en) if group else ("合计", "total")
         if point.item == "most":
@@ -104,6 +108,15 @@ def explained(user: Any, risk: SiteRisk, weights: Weights | None = None) -> list
             words = (items[point.item].zh, items[point.item].en)
         lines.append(Line(zh, en, *words, point.count, point.milli, point.item == "most"))
     return lines
+
+
+def points_at(user: Any, site: Site, at: datetime) -> tuple[RiskChange, list[Line]] | None:
+    """The index of a site as it was at ``at``, point by point under the weights of then; None: not kept."""
+    row = changes(user).filter(site=site, at__lte=at).first()
+    if row is None:
+        return None
+    weights = services.weights_of(row.weights_sha256)
+    return (row, _lines(plain.points(row.counts, weights), weights)) if weights is not None else None
 
 
 def neighbours(user: Any, risk: SiteRisk) -> list[dict[str, Any]]:

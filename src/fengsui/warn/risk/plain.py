@@ -41,6 +41,11 @@ def explain(counts: Mapping[str, int], neighbours: Iterable[tuple[int, int]], we
     return Explained(whole.index, own, whole.points)
 
 
+def points(counts: Mapping[str, int], weights: Weights) -> tuple[Point, ...]:
+    """The points of counts as they were kept, what is felt of neighbours among them."""
+    return _reckon(counts, weights).points
+
+
 def felt(index: int, metres: int, weights: Weights) -> int:
     """What a site feels of a neighbour: a share of its points over a limit, less with distance, none at the radius."""
     if metres >= weights.radius_m or index <= weights.over:

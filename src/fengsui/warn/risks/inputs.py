@@ -21,6 +21,8 @@ from fengsui.warn.warnings.models import Message
 
 log = structlog.get_logger()
 
+INDEX = "risk.index"  # code of the datastream that carries the index itself (``series``)
+
 
 @dataclass(frozen=True, slots=True)
 class Sites:
@@ -83,6 +85,7 @@ class _Fill:
     def alarms(self, at: datetime) -> None:
         """Active ones that are not put aside.  What rises too fast is a trend; silence is being off line."""
         rows = Alarm.objects.filter(cleared_at=None, is_suppressed=False)
+        rows = rows.exclude(datastream__code=INDEX)  # an alarm over the index would raise itself
         rows = rows.filter(Q(shelved_until=None) | Q(shelved_until__lte=at))
         by = (
             rows.order_by()
@@ -97,6 +100,7 @@ class _Fill:
                 self.add([(site, "trend" if kind == "rate" else f"alarm_{LEVELS[priority - 1]}", n)])
         if silent:
             used = Datastream.objects.filter(site__in=silent, is_active=True, stopped_at=None)
+            used = used.exclude(code=INDEX)
             all_of = dict(used.order_by().values_list("site_id").annotate(n=Count("pk")))
             self.add(
                 (site, "offline", min(1000, 1000 * n // max(all_of.get(site, n), 1)))

@@ -18,7 +18,7 @@ from fengsui.warn.risk import arrays
 from fengsui.warn.risk import weights as weighing
 from fengsui.warn.risk.arrays import NEVER, Levels
 from fengsui.warn.risk.weights import NEIGHBOUR, Weights
-from fengsui.warn.risks import inputs
+from fengsui.warn.risks import inputs, series
 from fengsui.warn.risks.errors import BadFact
 from fengsui.warn.risks.models import Fact, FactKind, RiskChange, SiteRisk, WeightSet
 
@@ -40,6 +40,15 @@ def in_force() -> Weights:
     """The newest weights, else the shipped ones."""
     row = WeightSet.objects.first()
     return weighing.shipped() if row is None else weighing.read(json.dumps(row.document))
+
+
+def weights_of(sha256: str) -> Weights | None:
+    """The weights with this checksum: those in force, shipped, or once in force; None where they are not kept."""
+    for known in (in_force(), weighing.shipped()):
+        if known.sha256 == sha256:
+            return known
+    row = WeightSet.objects.filter(sha256=sha256).first()
+    return None if row is None else weighing.read(json.dumps(row.document))
 
 
 def stale() -> None:
@@ -82,6 +91,8 @@ def reckon(at: datetime | None = None) -> Reckoned:
         update_fields=[f.name for f in SiteRisk._meta.concrete_fields if not f.primary_key],
     )  # fmt: skip
     RiskChange.objects.bulk_create(changes, batch_size=BATCH)
+    moving = {one.site_id for one in changes}
+    series.repeat([row for row in changed if row.site_id in moving], at)
     SiteRisk.objects.filter(site__is_active=False).delete()
     moved = [one for one in changes if one.level != (one.level_before or 4)]
     return Reckoned(n, len(changed), len(moved))

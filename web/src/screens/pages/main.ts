@@ -162,14 +162,17 @@ if (board) follow(board);
 function follow(element: HTMLElement): void {
   const source = new EventSource("/api/v1/live?topics=loop");
   let soon: ReturnType<typeof setTimeout> | undefined;
+  /* never under the hands of whoever fills a form in it */
+  const again = () => {
+    soon = undefined;
+    const busy = element.contains(document.activeElement) || element.querySelector("details[open]");
+    if (!busy) element.dispatchEvent(new Event("calls"));
+  };
   source.addEventListener("loop", (event) => {
     const loop = JSON.parse((event as MessageEvent).data) as { about?: { message_id?: number } };
-    if (String(loop.about?.message_id) !== element.dataset.followCalls || soon) return;
-    soon = setTimeout(() => {
-      soon = undefined;
-      if (!element.contains(document.activeElement)) element.dispatchEvent(new Event("calls"));
-    }, 300);
+    if (String(loop.about?.message_id) === element.dataset.followCalls) soon ??= setTimeout(again, 300);
   });
+  setInterval(again, 10_000);
 }
 
 function timesLeft(): void {

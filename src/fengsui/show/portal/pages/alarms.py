@@ -14,6 +14,7 @@ from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.show.lists import alarms as lists
 from fengsui.show.lists import loops as loop_lists
+from fengsui.show.lists import risk as risk_lists
 from fengsui.show.portal.pages.loops import loop_context
 from fengsui.show.portal.pages.page import (
     back,
@@ -30,6 +31,7 @@ from fengsui.show.words import say
 from fengsui.warn.alarms import services
 from fengsui.warn.alarms.life import state
 from fengsui.warn.alarms.models import ALARM_KINDS, Priority
+from fengsui.warn.risks import series
 
 BULK_MAX = 200
 SHELVES = (30, 60, 120, 240, 480, 720)  # minutes
@@ -89,6 +91,10 @@ def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_rule": access.may(request.user, "rule.edit", alarm.org_path),
         "shelves": SHELVES,
     }
+    if alarm.datastream.code == series.CODE:
+        context["risk_at"] = risk_lists.points_at(
+            request.user, alarm.site, alarm.raised_at + datetime.timedelta(milliseconds=1)
+        )
     if loop is not None:
         context |= loop_context(request.user, loop)
     return show(request, "alarm", context)

@@ -147,9 +147,10 @@ def callout_record(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@page()
 def mine(request: HttpRequest) -> HttpResponse:
-    """What asks me now: the strip that every page holds and looks at again."""
+    """What asks me now: the strip that every page holds and looks at again; empty for who is logged out by now."""
+    if not request.user.is_authenticated:
+        return HttpResponse()
     rows = list(lists.mine(request.user).order_by("level", "opened_at")[:5])
     return render(request, "portal/parts/calls_mine.html", {"rows": rows})
 

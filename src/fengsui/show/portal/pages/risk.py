@@ -32,6 +32,7 @@ from fengsui.warn.risks.models import FactKind
 OF = (
     ("site", gettext_lazy("Sites")),
     ("enterprise", gettext_lazy("Enterprises")),
+    ("park", gettext_lazy("Parks")),
     ("industry", gettext_lazy("Industries")),
     ("county", gettext_lazy("Counties")),
     ("city", gettext_lazy("Cities")),
