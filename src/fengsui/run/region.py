@@ -152,6 +152,7 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.relations()
             loader.rules()
             loader.detectors()
+            loader.scenario_rules()
             loader.users()
             loader.issuers()
             loader.contacts()
@@ -454,6 +455,24 @@ class _Loader:
             kept = training.keep(actor, made, learnt, lesson.about, str(row.get("note", "")))
             services.activate(actor, made, kept.version, "loaded from the region pack")
             self.counts["detectors added"] += 1
+
+    def scenario_rules(self) -> None:
+        """``scenarios.yml`` has rules over several datastreams, unless people changed one since."""
+        import yaml
+
+        from fengsui.run import packs
+        from fengsui.warn.scenarios import importing
+
+        path = self.pack.folder / "scenarios.yml"
+        if not path.exists():
+            return
+        try:
+            rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise packs.BadPack([f"scenarios.yml: cannot be read: {error}"]) from error
+        done = importing.bring(f"region pack {self.pack.code}", rows, list(self.site), force=self.force)
+        done.pop("scenario rules as before", None)
+        self.counts.update(done)
 
     def users(self) -> None:
         from django.contrib.auth import get_user_model

@@ -245,6 +245,7 @@ INSTALLED_APPS = [
     "fengsui.govern.retention",
     "fengsui.warn.alarms",
     "fengsui.warn.fences",
+    "fengsui.warn.scenarios",
     "fengsui.warn.warnings",
     "fengsui.warn.calls",
     "fengsui.warn.inventories",

@@ -55,6 +55,8 @@ ERRORS = {
     "warn.call_over": "",
     "warn.no_such_code": "",
     "warn.channel_failed": "",
+    "warn.bad_scenario_rule": "",
+    "warn.scenario_rule_changed": "",
     "warn.bad_folding": "",
     "warn.bad_shelving": "",
     "warn.rule_changed": "",

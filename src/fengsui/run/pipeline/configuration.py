@@ -18,7 +18,10 @@ from fengsui.warn.alarms import loader
 from fengsui.warn.engine import Rules, compile_tables, replace_rules
 from fengsui.warn.engine.moving import NOBODY, Watches
 from fengsui.warn.engine.rules import Forms, finish
+from fengsui.warn.expressions import in_force
+from fengsui.warn.expressions.in_force import InForce
 from fengsui.warn.fences import loader as fences
+from fengsui.warn.scenarios import loader as scenario_rules
 
 FORMAT = 1
 READ_ALL = 0.25  # of the datastreams changed: from here on reading everything is the shorter way
@@ -26,9 +29,12 @@ OF_COLUMNS = ("datastream", "site", "range_min", "range_max", "frozen_after_ms",
 OF_RULES = ("first", "rule_id", "raise_at", "form")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Configuration:
-    """Registry, rules and policy as read together; ``stored.numbers`` are the change counters they stand for."""
+    """Registry, rules and policy as read together; ``stored.numbers`` are the change counters they stand for.
+
+    Only counters ever change: when what they count turned out to be the same.
+    """
 
     columns: Columns
     rules: Rules
@@ -36,21 +42,25 @@ class Configuration:
     stored: Stored
     watches: Watches = NOBODY
     moving: int = -1  # the change counter that ``watches`` stand for; they are read whole, and are in no file
+    scenarios: InForce = in_force.NONE
+    scenario: int = -1  # the same of ``scenarios``
 
 
 def load(partition: int, partitions: int) -> Configuration:
     """All of it.  Counters first: a change during reading leads to another reading."""
-    *numbers, moving = counters()
+    *numbers, moving, scenario = counters()
     columns = catalogue_columns.load(partition, partitions)
     rules = compile_tables(loader.rule_tables(partition, partitions), columns.datastream)
     watches = fences.load(partition, partitions)
+    scenarios = scenario_rules.load(partition, partitions)
     policy = catalogue_columns.load_policy()
-    return Configuration(columns, rules, policy, Stored((numbers[0], numbers[1])), watches, moving)
+    stored = Stored((numbers[0], numbers[1]))
+    return Configuration(columns, rules, policy, stored, watches, moving, scenarios, scenario)
 
 
 def follow(known: Configuration, partition: int, partitions: int) -> Configuration:
     """What is in force now, by reading what changed since ``known``; ``known`` itself when nothing of it did."""
-    slots, ruled, moving = counters()
+    slots, ruled, moving, scenario = counters()
     numbers = slots, ruled
     if numbers[0] < known.stored.numbers[0] or numbers[1] < known.stored.numbers[1]:
         return load(partition, partitions)  # another database, or an older one brought back
@@ -72,30 +82,37 @@ def follow(known: Configuration, partition: int, partitions: int) -> Configurati
     watches = known.watches
     if moving != known.moving or columns is not known.columns:
         watches = fences.load(partition, partitions)
+    scenarios = known.scenarios
+    ruled_anew = rules is not known.rules and scenarios.waits_for_rules
+    if scenario != known.scenario or columns is not known.columns or ruled_anew:
+        scenarios = scenario_rules.load(partition, partitions)
+        scenarios = known.scenarios if scenarios.same_as(known.scenarios) else scenarios
     if (
         columns is known.columns
         and rules is known.rules
         and policy == known.policy
         and watches is known.watches
+        and scenarios is known.scenarios
     ):
-        known.stored.numbers = numbers
+        known.stored.numbers, known.scenario = numbers, scenario
         return known
     same = columns is known.columns and rules is known.rules
     stored = Stored(numbers, known.stored.file if same else "")
-    return Configuration(columns, rules, policy, stored, watches, moving)
+    return Configuration(columns, rules, policy, stored, watches, moving, scenarios, scenario)
 
 
 def changed_since(known: Configuration) -> bool:
     """Whether ``follow`` has anything to look at."""
     return (
-        counters() != (*known.stored.numbers, known.moving) or catalogue_columns.load_policy() != known.policy
+        counters() != (*known.stored.numbers, known.moving, known.scenario)
+        or catalogue_columns.load_policy() != known.policy
     )
 
 
-def counters() -> tuple[int, int, int]:
-    """The numbers of "slots", "rules" and "moving"."""
+def counters() -> tuple[int, int, int, int]:
+    """The numbers of "slots", "rules", "moving" and "scenarios"."""
     found = changes.numbers()
-    return found.get("slots", 0), found.get("rules", 0), found.get("moving", 0)
+    return tuple(found.get(name, 0) for name in ("slots", "rules", "moving", "scenarios"))  # type: ignore[return-value]
 
 
 def parts(snapshot: Snapshot) -> dict[str, np.ndarray]:

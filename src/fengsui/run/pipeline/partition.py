@@ -4,6 +4,7 @@ The state (``latest`` of the checks, ``state`` of the engine) follows from the m
 they were grouped, and where the stream was cut and read again, changes nothing.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
@@ -25,13 +26,31 @@ from fengsui.stores.checkpoints.states import Parts
 from fengsui.stores.checkpoints.writers import Writers
 from fengsui.stores.history.rows import Rows
 from fengsui.warn.alarms.episodes import EventRow, event_rows
-from fengsui.warn.engine import RuleRow, Rules, RuleTable, State, compile_rules, moving, step, sweep
+from fengsui.warn.engine import (
+    RAISED,
+    Events,
+    RuleRow,
+    Rules,
+    RuleTable,
+    State,
+    compile_rules,
+    moving,
+    step,
+    sweep,
+)
 from fengsui.warn.engine.events import NOTHING
 from fengsui.warn.engine.moving import Memory, Places, Watches
 from fengsui.warn.engine.state import Frozen
+from fengsui.warn.expressions import cause as causes
+from fengsui.warn.expressions import in_force
+from fengsui.warn.expressions.in_force import InForce, Placed
+from fengsui.warn.expressions.memory import Memory as ScenarioMemory
+from fengsui.warn.expressions.table import RAISED as SCENARIO_RAISED
+from fengsui.warn.expressions.table import Told
 
 STEWARD = "steward:"  # source of readings that a person corrected and replayed
 FENCES = "fences"  # source of readings that are made here, out of positions
+SCENARIOS = "scenarios"  # and out of what scenario rules say
 
 
 class UnknownDatastreams(Exception):
@@ -72,6 +91,7 @@ class Snapshot:
     state: Frozen
     stored: Stored
     moving: dict[str, np.ndarray] = field(default_factory=dict)
+    scenarios: dict[str, np.ndarray] = field(default_factory=dict)
 
     def parts(self) -> dict[str, np.ndarray]:
         """What ``stores.checkpoints.states.save`` writes."""
@@ -81,6 +101,7 @@ class Snapshot:
             **{f"latest.{f.name}": getattr(self.latest, f.name) for f in fields(Latest)},
             **{f"engine.{name}": column for name, column in self.state.parts().items()},
             **{f"moving.{name}": column for name, column in self.moving.items()},
+            **{f"scenarios.{name}": column for name, column in self.scenarios.items()},
         }
 
 
@@ -94,10 +115,13 @@ class Partition:
         policy: CheckPolicy,
         partitions: int = 1,
         watches: Watches = moving.NOBODY,
+        scenarios: InForce = in_force.NONE,
     ) -> None:
         self.columns, self.rules, self.policy = columns, rules, policy
         self.places = _places(watches, columns)
         self.moving = Memory.fresh(len(watches))
+        self.scenarios = _placed(scenarios, columns)
+        self.heard = ScenarioMemory.fresh(scenarios.table)
         self.latest = Latest.fresh(columns.n_slots)
         self.state = State.fresh(self.rules)
         self.partitions = self.partitions_before = partitions  # before: when the restored state was saved
@@ -126,7 +150,9 @@ class Partition:
             latest = latest.moved(*_moves(was.rules.datastream, self.columns))
             state, said = was.carry_over(self.rules, at_ms)
         remembered = Memory.of(parts.under("moving."), self.places.watches.unit)
-        self.latest, self.state, self.moving = latest, state, remembered
+        heard = ScenarioMemory.of(parts.under("scenarios."), self.scenarios.rules.table)
+        self.latest, self.state, self.moving, self.heard = latest, state, remembered, heard
+        self._tell_standing()
         self.seq, self.partitions_before = seq, partitions_before
         return event_rows(said)
 
@@ -149,6 +175,7 @@ class Partition:
         at_ms: int,
         stored: Stored | None = None,
         watches: Watches | None = None,
+        scenarios: InForce | None = None,
     ) -> list[EventRow]:
         """Go on under another registry, other rules, watches or policy.  Returns ends of episodes, as ``restore``."""
         before = self.places.watches
@@ -156,6 +183,12 @@ class Partition:
         if columns is not self.columns or watches is not before:
             self.places = _places(watches, columns)
             self.moving = self.moving.moved(before.unit, watches.unit)
+        was = self.scenarios.rules
+        scenarios = was if scenarios is None else scenarios
+        if columns is not self.columns or scenarios is not was:
+            self.scenarios = _placed(scenarios, columns)
+        if scenarios is not was:
+            self.heard = self.heard.carried(was.table, scenarios.table)
         if columns is not self.columns:
             self.latest = self.latest.moved(*_moves(self.columns.datastream, columns))
         self.columns, self.rules, self.policy, self.stored = columns, rules, policy, stored or Stored()
@@ -164,6 +197,7 @@ class Partition:
             events = event_rows(said)
         else:
             events = []
+        self._tell_standing()
         self.missing_ids = frozenset()
         return events
 
@@ -196,12 +230,34 @@ class Partition:
         return events
 
     def sweep(self, now_ms: int) -> list[EventRow]:
-        """Look at the clock: which datastreams are silent."""
-        return event_rows(sweep(self.state, now_ms, self.rules))
+        """Look at the clock: which datastreams are silent, and which scenario rules time alone changed.
+
+        What those say by the clock makes alarms and is no reading: nothing arrived that could be booked.
+        """
+        said = event_rows(sweep(self.state, now_ms, self.rules))
+        if not len(self.scenarios.rules):
+            return said
+        from fengsui.warn.expressions.kernel import sweep as sweep_scenarios
+
+        told = sweep_scenarios(self.scenarios.rules.table, self.heard, now_ms)
+        if not len(told):
+            return said
+        slot = self.columns.slots(self.scenarios.rules.stream[told.rule])
+        known = np.flatnonzero(slot >= 0)
+        known = known[np.argsort(slot[known], kind="stable")]
+        events = step(
+            self.state,
+            slot[known],
+            told.time_ms[known],
+            told.value[known],
+            _quality(told.value[known]),
+            self.rules,
+        )
+        return said + self._explained(event_rows(events), told)
 
     def standing(self) -> list[EventRow]:
         """Every episode that is active."""
-        return event_rows(self.state.standing())
+        return self._explained(event_rows(self.state.standing()))
 
     def close_epoch(self) -> Epoch:
         """The epoch so far, to be committed; the next begins."""
@@ -220,6 +276,7 @@ class Partition:
             self.state.freeze(),
             self.stored,
             self.moving.parts(self.places.watches.unit),
+            self.heard.parts(self.scenarios.rules.table) if len(self.scenarios.rules) else {},
         )
 
     def latest_of(self, site_id: int, since: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -345,9 +402,13 @@ class Partition:
         epoch.rows.append(kept)
         events = step(self.state, slots, kept.time_ms, kept.value, kept.quality, self.rules)
         said = event_rows(events, kept.received_ms) if len(events) else []
-        if len(self.places.slot):
+        if len(self.places.slot) or len(self.scenarios.rules):
             of = batch[place]
-            said += self._watch(batches, kept, slots, of if new.all() else of[new], epoch)
+            of = of if new.all() else of[new]
+            if len(self.places.slot):
+                said += self._watch(batches, kept, slots, of, epoch)
+            if len(self.scenarios.rules):
+                said += self._evaluate(batches, kept, slots, of, events, epoch)
         return said
 
     def _watch(
@@ -363,21 +424,84 @@ class Partition:
         self.moving, made = moving.derive(self.places.watches, self.moving, seen)
         known = self.columns.slots(made.datastream) >= 0
         position, stream, value = made.position[known], made.datastream[known], made.value[known]
+        return self._make(FENCES, batches, seen.batch[position], stream, seen.time_ms[position], value, epoch)
+
+    def _evaluate(
+        self, batches: Sequence[Batch], kept: Rows, slots: np.ndarray, of: np.ndarray, events: Events, epoch: Epoch
+    ) -> list[EventRow]:  # fmt: skip
+        """What scenario rules say of readings that were just judged, and of the alarms that began or ended with them.
+
+        It is made into readings of the rules' own datastreams; only those that are new and in order make some.
+        """
+        found = self.scenarios.rows(
+            slots,
+            of,
+            kept.time_ms,
+            kept.value,
+            kept.quality,
+            events.rule_id,
+            events.row,
+            events.what == RAISED,
+        )
+        if found is None:
+            return []
+        from fengsui.warn.expressions.kernel import step as step_scenarios
+
+        rows, batch_of = found
+        rules = self.scenarios.rules
+        told = step_scenarios(rules.table, self.heard, rows)
+        stream = rules.stream[told.rule]
+        known = self.columns.slots(stream) >= 0
+        said = self._make(
+            SCENARIOS, batches, batch_of[told.group[known]], stream[known], told.time_ms[known], told.value[known],
+            epoch,
+        )  # fmt: skip
+        return self._explained(said, told)
+
+    def _explained(self, said: list[EventRow], told: Told | None = None) -> list[EventRow]:
+        """The events; with each raising of a scenario rule goes its cause."""
+        place, rules = self.scenarios.of_ordinary, self.scenarios.rules
+        if not place or not any(e.rule_id in place for e in said):
+            return said
+        at: dict[tuple[int, int], int] = {}
+        if told is not None:
+            raised = np.flatnonzero(told.what == SCENARIO_RAISED).tolist()
+            at = {(int(told.rule[i]), int(told.time_ms[i])): i for i in raised}
+        out = []
+        for event in said:
+            rule = place.get(event.rule_id, -1)
+            if rule < 0 or event.what != RAISED or event.cause is not None:
+                out.append(event)
+                continue
+            i = at.get((rule, event.started_ms), -1)
+            found = causes.of_told(rules.table, told, i) if told is not None and i >= 0 else None
+            found = found or causes.standing(rules.table, self.heard, rule)
+            cause = json.dumps(self.scenarios.told(rule, found), ensure_ascii=False)
+            out.append(event._replace(cause=cause))
+        return out
+
+    def _tell_standing(self) -> None:
+        """What scenario rules know of ordinary alarms is what the engine knows."""
+        if len(self.heard.alarm):
+            self.scenarios.stand(self.heard, self.state.standing().rule_id)
+
+    def _make(
+        self, name: str, batches: Sequence[Batch], source: np.ndarray, stream: np.ndarray, time_ms: np.ndarray,
+        value: np.ndarray, epoch: Epoch,
+    ) -> list[EventRow]:  # fmt: skip
+        """Readings [n] that are made here, each out of a batch (its place in ``batches``): booked as any other."""
         if not len(stream):
             return []
-        source = seen.batch[position]
         order = np.argsort(source, kind="stable")
         starts = np.flatnonzero(np.append(True, np.diff(source[order]) != 0))
         out = []
         for rows in np.split(order, starts[1:]):
             sent = batches[int(source[rows[0]])]
             vouched = STEWARD if sent.source.startswith(STEWARD) else ""
-            n = len(rows)
             out.append(
                 Batch(
-                    sent.site, vouched + FENCES, sent.received_ms, stream[rows], seen.time_ms[position[rows]],
-                    value[rows], np.where(np.isfinite(value[rows]), Quality.GOOD, Quality.BAD).astype(np.uint8),
-                    np.zeros(n, np.uint8),
+                    sent.site, vouched + name, sent.received_ms, stream[rows], time_ms[rows], value[rows],
+                    _quality(value[rows]), np.zeros(len(rows), np.uint8),
                 )
             )  # fmt: skip
         return self._put_in(*self._judged(out), epoch)
@@ -418,6 +542,14 @@ def compile_for(columns: Columns, rule_rows: Iterable[RuleRow] | RuleTable) -> R
 def _places(watches: Watches, columns: Columns) -> Places:
     slots = columns.slots(watches.stream.reshape(-1)).reshape(watches.stream.shape)
     return Places.of(watches, slots, columns.n_slots)
+
+
+def _placed(scenarios: InForce, columns: Columns) -> Placed:
+    return Placed.of(scenarios, columns.slots(scenarios.table.stream), columns.n_slots)
+
+
+def _quality(value: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(value), Quality.GOOD, Quality.BAD).astype(np.uint8)
 
 
 def _moves(before: np.ndarray, columns: Columns) -> tuple[int, np.ndarray, np.ndarray]:

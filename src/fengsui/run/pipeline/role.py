@@ -194,8 +194,9 @@ class Role:
         found = await self._patiently("database", lambda: self._in("loader", self._load))
         self._known = found
         self.partition = await self._in(
-            "engine", Partition, found.columns, found.rules, found.policy, self.partitions, found.watches
-        )
+            "engine", Partition, found.columns, found.rules, found.policy, self.partitions, found.watches,
+            found.scenarios,
+        )  # fmt: skip
         self.partition.stored = found.stored
         self.partition.writers = await self._patiently(
             "database", lambda: self._in("commit", writers.Writers.read, self.number)
@@ -554,6 +555,7 @@ class Role:
                 _now_ms(),
                 found.stored,
                 found.watches,
+                found.scenarios,
             )
         )
         self._known = found

@@ -17,7 +17,10 @@ TRIES = 3  # people and the worker lock the same rows in other orders; the datab
 
 
 class EventRow(NamedTuple):
-    """One event of the engine; None where there is no value or time.  Times in ms UTC."""
+    """One event of the engine; None where there is no value or time.  Times in ms UTC.
+
+    ``cause`` is JSON: what a scenario rule saw when it was raised.
+    """
 
     rule_id: int
     what: int  # engine.RAISED or engine.CLEARED
@@ -27,6 +30,7 @@ class EventRow(NamedTuple):
     peak_value: float | None
     peak_ms: int | None
     received_ms: int | None = None
+    cause: str | None = None
 
 
 def event_rows(events: Events, received_ms: np.ndarray | None = None) -> list[EventRow]:
@@ -175,7 +179,7 @@ def _number(value: float) -> float | None:
 
 def _columns(events: Sequence[EventRow]) -> list[list[Any]]:
     by_field = dict(zip(EventRow._fields, zip(*events, strict=True), strict=True))
-    wanted = ("rule_id", "time_ms", "value", "started_ms", "peak_value", "peak_ms", "received_ms")
+    wanted = ("rule_id", "time_ms", "value", "started_ms", "peak_value", "peak_ms", "received_ms", "cause")
     return [list(by_field[name]) for name in wanted]
 
 

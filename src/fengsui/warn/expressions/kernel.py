@@ -17,7 +17,8 @@ REPEAT_MS = 60_000  # how often a value that stays is told again
 LATER = np.iinfo(np.int64).max
 OF_TABLE = (
     "for_ms", "clear_for_ms", "offset_min", "armed_ms", "listens", "begin", "code", "a", "b", "c", "term", "latch",
-    "rule_terms", "of_stream", "told", "window_of", "window_ms", "of_alarm", "alarm_told", "alarm_of",
+    "rule_terms", "of_stream", "told", "window_of", "window_ms", "of_alarm", "alarm_told", "alarm_of", "rule_inputs",
+    "inputs",
 )  # fmt: skip
 (
     CONST, VALUE, MIN, MAX, MEAN, SUM, COUNT, DELTA, RATE, AGE, SILENT, ALARM, TIME, DAY, SECTOR, NEG, ABS, ADD, SUB,
@@ -31,14 +32,14 @@ BAD = 2
 def step(table: Table, memory: Memory, rows: Rows) -> Told:
     """What rules say of ``rows``; ``memory`` is brought up to date."""
     if not len(rows) or not len(table):
-        return _told(np.empty((0, 4), np.int64), np.empty(0))
-    said, values = _run(
+        return _told(np.empty((0, 5), np.int64), np.empty(0), np.empty(0))
+    said, values, causes = _run(
         np.ascontiguousarray(rows.group, np.int64), np.ascontiguousarray(rows.time_ms, np.int64),
         np.ascontiguousarray(rows.what, np.uint8), np.ascontiguousarray(rows.place, np.int32),
         np.ascontiguousarray(rows.value, np.float64), np.ascontiguousarray(rows.quality, np.uint8), -1,
         _of_table(table), _of_memory(memory),
     )  # fmt: skip
-    return _told(said, values)
+    return _told(said, values, causes)
 
 
 def sweep(table: Table, memory: Memory, now_ms: int) -> Told:
@@ -47,12 +48,12 @@ def sweep(table: Table, memory: Memory, now_ms: int) -> Told:
     Call it when everything received up to then has been stepped.
     """
     if not len(table) or not (memory.due_ms <= now_ms).any():
-        return _told(np.empty((0, 4), np.int64), np.empty(0))
+        return _told(np.empty((0, 5), np.int64), np.empty(0), np.empty(0))
     i64, byte = np.empty(0, np.int64), np.empty(0, np.uint8)
-    said, values = _run(
+    said, values, causes = _run(
         i64, i64, byte, np.empty(0, np.int32), np.empty(0), byte, now_ms, _of_table(table), _of_memory(memory)
     )
-    return _told(said, values)
+    return _told(said, values, causes)
 
 
 def warm_up() -> None:
@@ -80,8 +81,8 @@ def _of_memory(memory: Memory) -> tuple[np.ndarray, ...]:
     return tuple(getattr(memory, f.name) for f in fields(Memory))
 
 
-def _told(said: np.ndarray, values: np.ndarray) -> Told:
-    return Told(said[:, 0], said[:, 1], values, said[:, 2], said[:, 3])
+def _told(said: np.ndarray, values: np.ndarray, causes: np.ndarray) -> Told:
+    return Told(said[:, 0], said[:, 1], values, said[:, 2], said[:, 3], said[:, 4], causes)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -100,9 +101,10 @@ def _run(group, time_ms, what, place, value, quality, sweep_ms, tab, mem):  # ty
         mem[9],
     )
     now_ms, due_ms, alarm = mem[10], mem[15], mem[21]
-    said = np.empty((64, 4), np.int64)
+    said = np.empty((64, 5), np.int64)
     values = np.empty(64, np.float64)
-    count = 0
+    causes = np.empty(64, np.float64)
+    count, caused = 0, 0
     n_rules = len(now_ms)
     stack = np.empty(STACK, np.float64)
     if sweep_ms >= 0:
@@ -111,7 +113,9 @@ def _run(group, time_ms, what, place, value, quality, sweep_ms, tab, mem):  # ty
                 now_ms[r] = max(now_ms[r], due_ms[r])
                 if count == len(values):
                     said, values = _grown(said, values)
-                count = _judge(r, -1, stack, said, values, count, tab, mem)
+                before, count = count, _judge(r, -1, stack, said, values, count, tab, mem)
+                if count > before and said[before, 2] == 1:
+                    causes, caused = _explained(r, before, said, causes, caused, tab, mem)
     touched = np.empty(n_rules, np.int32)
     marked = np.zeros(n_rules, np.bool_)
     i, n = 0, len(group)
@@ -143,7 +147,9 @@ def _run(group, time_ms, what, place, value, quality, sweep_ms, tab, mem):  # ty
                 now_ms[r] = max(now_ms[r], due_ms[r])
                 if count == len(values):
                     said, values = _grown(said, values)
-                count = _judge(r, group[i], stack, said, values, count, tab, mem)
+                before, count = count, _judge(r, group[i], stack, said, values, count, tab, mem)
+                if count > before and said[before, 2] == 1:
+                    causes, caused = _explained(r, before, said, causes, caused, tab, mem)
         for j in range(i, end):
             p = place[j]
             if what[j] != 0:
@@ -177,17 +183,43 @@ def _run(group, time_ms, what, place, value, quality, sweep_ms, tab, mem):  # ty
             now_ms[r] = max(now_ms[r], t)
             if count == len(values):
                 said, values = _grown(said, values)
-            count = _judge(r, group[i], stack, said, values, count, tab, mem)
+            before, count = count, _judge(r, group[i], stack, said, values, count, tab, mem)
+            if count > before and said[before, 2] == 1:
+                causes, caused = _explained(r, before, said, causes, caused, tab, mem)
         i = end
-    return said[:count], values[:count]
+    return said[:count], values[:count], causes[:caused]
 
 
 @njit(cache=True, nogil=True)
 def _grown(said, values):  # type: ignore[no-untyped-def]
     n = len(values)
-    more, many = np.empty((4 * n, 4), np.int64), np.empty(4 * n, np.float64)
+    more, many = np.empty((4 * n, 5), np.int64), np.empty(4 * n, np.float64)
     more[:n], many[:n] = said, values
     return more, many
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _explained(r, row, said, causes, caused, tab, mem):  # type: ignore[no-untyped-def]
+    """Note why ``r`` was raised just now; returns the notes, grown where they must, and how long they are."""
+    rule_terms, rule_inputs, inputs = tab[12], tab[20], tab[21]
+    good_value, cause_value, cause_true, cause_input = mem[2], mem[18], mem[19], mem[22]
+    first, end = rule_terms[r], rule_terms[r + 1]
+    needed = caused + 2 * (end - first) + rule_inputs[r + 1] - rule_inputs[r]
+    if needed > len(causes):
+        more = np.empty(4 * needed, np.float64)
+        more[:caused] = causes[:caused]
+        causes = more
+    said[row, 4] = caused
+    for k in range(first, end):
+        causes[caused] = cause_value[k]
+        caused += 1
+    for k in range(first, end):
+        causes[caused] = cause_true[k]
+        caused += 1
+    for k in range(rule_inputs[r], rule_inputs[r + 1]):
+        cause_input[k] = causes[caused] = good_value[inputs[k]]
+        caused += 1
+    return causes, caused
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -238,7 +270,7 @@ def _judge(r, group, stack, said, values, count, tab, mem):  # type: ignore[no-u
     same = value == before or (np.isnan(value) and np.isnan(before))
     if now > told_ms[r] and (turned or not same or told_ms[r] == NEVER or now - told_ms[r] >= REPEAT_MS):
         told_ms[r], told_value[r] = now, value
-        said[count, 0], said[count, 1], said[count, 3] = r, now, group
+        said[count, 0], said[count, 1], said[count, 3], said[count, 4] = r, now, group, -1
         said[count, 2] = 0 if not turned else (1 if active[r] else 2)
         values[count] = value
         count += 1

@@ -13,6 +13,7 @@ OF_WINDOW = ("part", "low", "high", "total", "number", "last_value", "last_ms")
 OF_RULE = ("now_ms", "told_ms", "told_value", "active", "since_ms", "due_ms")
 OF_TERM = ("term_value", "term_true", "cause_value", "cause_true")
 OF_LATCH = ("latch_ms",)
+OF_INPUT = ("cause_input",)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,7 @@ class Memory:
     cause_true: np.ndarray  # float64 [t]
     latch_ms: np.ndarray  # int64 [l]: since when (``for``); a deadband's 1 or NEVER
     alarm: np.ndarray  # bool [k]
+    cause_input: np.ndarray  # float64 [inputs]: what the names were when the standing episode was raised
 
     @classmethod
     def fresh(cls, table: Table) -> "Memory":
@@ -59,7 +61,7 @@ class Memory:
             times(s), times(s), reals(s), times(w, RING), reals(w, RING), reals(w, RING), reals(w, RING),
             np.zeros((w, RING), np.int64), reals(w, RING), times(w, RING), times(r), times(r), reals(r),
             np.zeros(r, bool), times(r), due, reals(t), reals(t), reals(t), reals(t),
-            times(latches), np.zeros(len(table.alarm_rule), bool),
+            times(latches), np.zeros(len(table.alarm_rule), bool), reals(len(table.inputs)),
         )  # fmt: skip
 
     def copy(self) -> "Memory":
@@ -82,7 +84,9 @@ class Memory:
         kept = old.version[was] == new.version[now]
         _copy(self, made, ("since_ms", "due_ms"), was[kept], now[kept])
         for before_at, after_at in zip(was[kept].tolist(), now[kept].tolist(), strict=True):
-            for names, first in ((OF_TERM, "rule_terms"), (OF_LATCH, "rule_latches")):
+            for names, first in (
+                (OF_TERM, "rule_terms"), (OF_LATCH, "rule_latches"), (OF_INPUT, "rule_inputs"),
+            ):  # fmt: skip
                 there, here = getattr(old, first), getattr(new, first)
                 width = int(there[before_at + 1] - there[before_at])
                 if width != int(here[after_at + 1] - here[after_at]):
@@ -99,7 +103,7 @@ class Memory:
             **{f.name: getattr(self, f.name).copy() for f in fields(Memory)},
             "of_stream": table.stream, "of_window": np.array(_windows(table), np.int64).reshape(-1, 2),
             "of_rule": table.rule_id, "of_version": table.version, "of_alarm": table.alarm_rule,
-            "of_terms": table.rule_terms, "of_latches": table.rule_latches,
+            "of_terms": table.rule_terms, "of_latches": table.rule_latches, "of_inputs": table.rule_inputs,
         }  # fmt: skip
 
     @classmethod
@@ -114,7 +118,8 @@ class Memory:
         old = Table(
             rule_id=parts["of_rule"], version=parts["of_version"], for_ms=none, clear_for_ms=none, offset_min=none,
             armed_ms=none, listens=none, begin=none, code=none, a=none, b=none, c=none, term=none, latch=none,
-            rule_terms=parts["of_terms"], rule_latches=parts["of_latches"], stream=stream, of_stream=none, told=none,
+            rule_terms=parts["of_terms"], rule_latches=parts["of_latches"], rule_inputs=parts["of_inputs"],
+            inputs=none, stream=stream, of_stream=none, told=none,
             window_of=np.searchsorted(of, np.arange(len(stream) + 1)).astype(np.int32), window_ms=windows[:, 1],
             alarm_rule=parts["of_alarm"], of_alarm=none, alarm_told=none, alarm_of=none, checked=(), streams=(),
         )  # fmt: skip

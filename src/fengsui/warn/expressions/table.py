@@ -69,6 +69,8 @@ class Table:
     latch: np.ndarray  # int32 [o]: place of what it remembers (timers, deadbands), -1
     rule_terms: np.ndarray  # int32 [r + 1]
     rule_latches: np.ndarray  # int32 [r + 1]
+    rule_inputs: np.ndarray  # int32 [r + 1] into ``inputs``
+    inputs: np.ndarray  # int32: places in ``stream``, in the order of ``Checked.names``
     stream: np.ndarray  # int32 [s], rising: datastreams
     of_stream: np.ndarray  # int32 [s + 1] into ``told``
     told: np.ndarray  # int32: rules to evaluate, by datastream
@@ -120,6 +122,10 @@ class Told:
     value: np.ndarray  # float64
     what: np.ndarray  # int64
     group: np.ndarray  # int64: of the rows that made it say so; -1 the clock
+    cause_at: np.ndarray  # int64: where in ``cause`` the raising is explained, -1 where nothing is raised
+    cause: (
+        np.ndarray
+    )  # float64: of a raising the values of its conditions, whether they held, the values of its names
 
     def __len__(self) -> int:
         return len(self.rule)
@@ -172,6 +178,8 @@ def tabulate(rows: Iterable[CompoundRow], watched: Sequence[Watched] = ()) -> Ta
         latch=np.array(build.latch, np.int32),
         rule_terms=np.array(terms, np.int32),
         rule_latches=np.array(latches, np.int32),
+        rule_inputs=np.cumsum([0, *(len(row.checked.names) for row in listed)]).astype(np.int32),
+        inputs=np.array([place[row.streams[name]] for row in listed for name in row.checked.names], np.int32),
         stream=np.array(streams, np.int32),
         of_stream=of_stream,
         told=by_stream,

@@ -15,6 +15,7 @@ from fengsui.people.orgs import access
 from fengsui.show.lists import alarms as lists
 from fengsui.show.lists import loops as loop_lists
 from fengsui.show.lists import risk as risk_lists
+from fengsui.show.lists.scenarios import why
 from fengsui.show.portal.pages.loops import loop_context
 from fengsui.show.portal.pages.page import (
     back,
@@ -90,6 +91,7 @@ def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_warn": access.may(request.user, "warning.draft", alarm.org_path),
         "may_rule": access.may(request.user, "rule.edit", alarm.org_path),
         "shelves": SHELVES,
+        "why": why(alarm.cause) if alarm.cause else None,
     }
     if alarm.datastream.code == series.CODE:
         context["risk_at"] = risk_lists.points_at(

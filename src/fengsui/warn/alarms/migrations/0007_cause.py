@@ -1,0 +1,18 @@
+"""What a scenario rule saw when it was raised, kept with the alarm."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('alarms', '0006_occurrences'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='alarm',
+            name='cause',
+            field=models.JSONField(null=True),
+        ),
+    ]

@@ -1,0 +1,222 @@
+"""Scenario rules on the portal: who sees them, what is refused and where, what is kept, why an alarm was raised."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from django.utils import timezone, translation
+
+from fengsui.people.audit.models import Entry
+from fengsui.run.pipeline import configuration
+from fengsui.show.lists import scenarios as lists
+from fengsui.stores import changes
+from fengsui.stores.history.catalogue import Catalogue
+from fengsui.stores.history.rows import Rows
+from fengsui.stores.history.segments import write_segments
+from fengsui.warn.alarms.episodes import EventRow, record_events
+from fengsui.warn.alarms.models import Alarm, Rule
+from fengsui.warn.engine import RAISED
+from fengsui.warn.expressions.cause import Cause
+from fengsui.warn.expressions.in_force import Placed
+from fengsui.warn.scenarios import importing, loader, services
+from fengsui.warn.scenarios.errors import BadScenarioRule
+from fengsui.warn.scenarios.models import ScenarioRule
+
+VALUES = {
+    "name": "超压", "name_en": "Overpressure", "expression": "p > high\nand p2 > 2800 kPa", "clear": "p < 2700 kPa",
+    "parameters": {"high": "2895 kPa"}, "for_ms": 0, "clear_for_ms": 0, "priority": 1,
+    "cause": "压力 {p} 超过 {high}", "cause_en": "Pressure {p} above {high}", "is_enabled": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def second(world):
+    return world.add_stream(world.site, "P8", "分离器压力", "kPa")
+
+
+@pytest.fixture
+def rule(world, second):
+    bound = [services.Bound("p", world.stream), services.Bound("p2", second)]
+    return services.create(world.users["regulator"], world.site, "over", VALUES, bound, "first")
+
+
+def form(**changed):
+    said = {
+        "name": "超压", "name_en": "", "code": "over2", "priority": "2", "expression": "p > high", "clear": "",
+        "for": "30s", "clear_for": "1m", "cause": "", "cause_en": "", "basis": "", "is_enabled": "on", "reason": "new",
+        "n-0": "p", "d-0": "P7", "a-0": "", "p-0": "high", "q-0": "2895 kPa",
+    }  # fmt: skip
+    return said | {name.replace("__", "-"): value for name, value in changed.items()}
+
+
+def test_a_stranger_sees_neither_list_nor_page_nor_check(world, rule, open_as):
+    stranger = open_as(world.stranger)
+    assert "over" not in stranger.get("/scenarios/").content.decode()
+    assert stranger.get(f"/scenarios/{rule.pk}/").status_code == 404
+    assert stranger.post(f"/scenarios/{rule.pk}/withdraw/", {"reason": "x"}).status_code == 404
+    assert stranger.post("/scenarios/check/?site=tep-1", form()).status_code == 404
+    assert open_as(world.nobody).get("/scenarios/").status_code == 403
+    assert "超压" in open_as(world.officer).get("/scenarios/").content.decode()
+
+
+def test_one_is_made_from_the_library_edited_and_withdrawn_with_its_history(world, second, open_as):
+    client = open_as(world.users["data_steward"])
+    page = client.get("/scenarios/new/?site=tep-1&template=runaway_reaction").content.decode()
+    assert 'value="P7"' in page  # proposed by its observed property
+    assert "反应温度" in page  # which the site does not have
+    made = client.post("/scenarios/new/?site=tep-1", form())
+    rule = ScenarioRule.objects.get(code="over2")
+    assert made.headers["location"] == f"/scenarios/{rule.pk}/"
+    assert (rule.for_ms, rule.clear_for_ms, rule.rule.kind, rule.datastream.site_id) == (
+        30_000, 60_000, "h", world.site.pk,
+    )  # fmt: skip
+    edited = form(version="1", expression="p > 3000 kPa", is_enabled="", reason="too many")
+    assert client.post(f"/scenarios/{rule.pk}/", edited).status_code == 302
+    rule.refresh_from_db()
+    assert (rule.version, rule.is_enabled) == (2, False)
+    assert not Rule.objects.get(pk=rule.rule_id).is_enabled
+    old = client.post(f"/scenarios/{rule.pk}/", form(version="1", expression="p > 1 kPa"))
+    assert "版本" in old.content.decode() or "第" in old.content.decode()
+    assert ScenarioRule.objects.get(pk=rule.pk).version == 2
+    client.post(f"/scenarios/{rule.pk}/withdraw/", {"reason": "replaced"})
+    rule.refresh_from_db()
+    assert rule.withdrawn_at is not None
+    assert [c.reason for c in rule.changes.all()] == ["replaced", "too many", "new"]
+    assert Entry.objects.filter(action__startswith="scenario.").count() == 3
+    assert open_as(world.officer).post("/scenarios/new/?site=tep-1", form()).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"expression": "p > high\nand q > 1 kPa"}, "，第 2 行第 5 列"),
+        ({"expression": "p > 3 m"}, "，第 1 行第 5 列"),
+        ({"clear": "p <"}, "，第 1 行第 4 列"),
+        ({"d__0": "F1"}, "没有编码为“F1”的数据流"),
+        ({"q__0": "much"}, "参数“high”为“much”"),
+        ({"for": "soon"}, "“soon”不是时长"),
+        ({"cause": "{level} high"}, "既不是本规则的名称"),
+        ({"n__0": "and"}, "保留字"),
+    ],
+)
+def test_checking_points_to_the_place(world, open_as, changed, says):
+    client = open_as(world.users["regulator"])
+    said = client.post("/scenarios/check/?site=tep-1", form(**changed)).content.decode()
+    assert says in said
+    assert client.post("/scenarios/new/?site=tep-1", form(**changed)).status_code == 422
+    assert not ScenarioRule.objects.exists()
+
+
+def test_a_good_one_is_read_back_in_words(world, open_as):
+    client = open_as(world.officer)
+    assert "反应器压力高于2895 kPa" in client.post("/scenarios/check/?site=tep-1", form()).content.decode()
+
+
+def test_datastreams_of_another_site_and_of_scenarios_are_refused(world, rule):
+    for stream in (world.other_stream, rule.datastream):
+        with pytest.raises(BadScenarioRule) as error:
+            services.create(
+                None,
+                world.site,
+                "x",
+                VALUES | {"expression": "p > 1 kPa"},
+                [services.Bound("p", stream)],
+                "r",
+            )
+        assert error.value.faults[0].field == "names"
+
+
+def test_the_pipeline_reads_what_is_in_force_and_notices_changes(world, rule):
+    found = loader.load()
+    assert found.stream.tolist() == [rule.datastream_id]
+    assert found.ordinary.tolist() == [rule.rule_id]
+    before = changes.numbers()["scenarios"]
+    known = configuration.load(0, 1)
+    assert not configuration.changed_since(known)
+    services.edit(None, rule, {"expression": "alarm(p, h) and p > high"}, None, "with the alarm")
+    assert changes.numbers()["scenarios"] > before
+    assert configuration.changed_since(known)
+    now = configuration.follow(known, 0, 1)
+    assert now.scenarios.table.alarm_rule.tolist() == [world.rule.pk]
+    world.stream.name_en = "Another name"
+    world.stream.save()
+    named = configuration.follow(now, 0, 1)
+    assert named.scenarios.about[0].names[0]["en"] == "Another name"
+    world.other_stream.description = "of no concern"
+    world.other_stream.save()
+    assert configuration.follow(named, 0, 1) is named
+    assert not configuration.changed_since(named)
+    world.stream.unit = "m"
+    world.stream.save()
+    assert len(configuration.follow(named, 0, 1).scenarios) == 0  # it does not check any more
+
+
+def test_an_alarm_tells_why_in_either_language(world, rule, open_as):
+    found = loader.load()
+    placed = Placed.of(found, np.array([0, 1]), 2)
+    cause = placed.told(0, Cause((2950.0, 2850.0, 2950.0), (True, True, False), (2950.0, 2850.0)))
+    now = int(timezone.now().timestamp() * 1000)
+    record_events([EventRow(rule.rule_id, RAISED, now, 1.0, now, 1.0, now, now, json.dumps(cause))])
+    alarm = Alarm.objects.get()
+    services.edit(None, rule, {"cause": "anders", "cause_en": "otherwise"}, None, "later")
+    zh = open_as(world.officer).get(f"/alarms/{alarm.pk}/").content.decode()
+    assert "压力 2950.00 kPa 超过 2895 kPa" in zh
+    assert "反应器压力高于2895 kPa" in zh
+    en = open_as(world.officer, "en").get(f"/alarms/{alarm.pk}/").content.decode()
+    assert "Pressure 2950.00 kPa above 2895 kPa" in en
+    assert f'href="/scenarios/{rule.pk}/"' in en
+
+
+def test_a_trial_over_history_tells_when_it_would_have_been_raised(
+    world, second, rule, open_as, tmp_path, settings
+):
+    settings.HISTORY_ROOT = tmp_path
+    n = 60
+    at = (int(timezone.now().timestamp()) // 60 * 60 - 3600) * 1000 + np.arange(n) * 60_000
+    none = np.zeros(n, np.uint8)
+    for stream, value in (
+        (world.stream, np.where(np.arange(n) % 30 < 10, 2900.0, 2600.0)),
+        (second, np.full(n, 2850.0)),
+    ):
+        rows = Rows(np.full(n, stream.pk, np.int32), at, value, none, none, np.zeros(n, np.int32), at + 50)
+        Catalogue(tmp_path).add(write_segments(tmp_path, stream.pk, rows, ["dev"]))
+    client = open_as(world.users["regulator"])
+    sent = form(
+        expression=VALUES["expression"], clear=VALUES["clear"], backtest="1", **{"n-1": "p2", "d-1": "P8"}
+    )
+    sent["for"] = "0s"
+    said = client.post(f"/scenarios/{rule.pk}/", sent).content.decode()
+    assert "共会触发 2 次，涉及 120 条读数" in said
+    trial = lists.try_over_history(services.values_of(rule), services.bound_of(rule), int(at[-1]) + 1)
+    assert [(e.raised_ms, e.cleared_ms) for e in trial.episodes] == [(at[0], at[10]), (at[30], at[40])]
+    assert trial.episodes[0].terms == ("p > high", "p2 > 2800 kPa")
+
+
+def test_rules_come_out_of_a_file_and_what_people_changed_stays(world, second):
+    rows = yaml.safe_load("""
+        - site: tep-1
+          code: over
+          name: 超压
+          names: {p: P7, p2: P8}
+          expression: p > high and p2 > high
+          parameters: {high: 2895 kPa}
+          in_force: true
+    """)
+    assert importing.bring("pack", rows, ["tep-1"])["scenario rules added"] == 1
+    assert importing.bring("pack", rows, ["tep-1"])["scenario rules as before"] == 1
+    rows[0]["parameters"]["high"] = "2900 kPa"
+    assert importing.bring("pack", rows, ["tep-1"])["scenario rules changed"] == 1
+    rule = ScenarioRule.objects.get()
+    services.edit(world.users["regulator"], rule, {"priority": 4}, None, "mine")
+    rows[0]["parameters"]["high"] = "2905 kPa"
+    assert importing.bring("pack", rows, ["tep-1"])["scenario rules kept as people left them"] == 1
+    assert importing.bring("pack", rows, ["tep-1"], force=True)["scenario rules changed"] == 1
+    bad = [
+        {**rows[0], "code": "other"},
+        {**rows[0], "code": "third", "names": {"p": "nothing"}},
+        {"site": "jz-1"},
+    ]
+    with translation.override("en"), pytest.raises(BadScenarioRule, match=r"rule 2 third.*rule 3"):
+        importing.bring("pack", bad, ["tep-1"])
+    assert ScenarioRule.objects.count() == 1
