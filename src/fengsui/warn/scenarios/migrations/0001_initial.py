@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('alarms', '0007_cause'),
+        ('alarms', '0008_cause'),
         ('devices', '0007_multi_datastreams'),
         ('changes', '0002_bump'),
     ]
