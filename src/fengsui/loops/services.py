@@ -5,7 +5,7 @@ Each service is one transaction that leaves a deed, an audit entry when a person
 services outside a transaction (inside a request that is taken care of), or the entry is rolled back with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -215,6 +215,33 @@ def note_fact(key: str, fact: str, value: Any, *, at: datetime) -> Loop | None:
     _deed(loop, loop.step, NOTED, at, None, data={fact: value})
     _tell(loop)
     return loop
+
+
+@transaction.atomic
+def pause(keys: Iterable[str], *, at: datetime, why: str) -> int:
+    """Tell nobody above of these loops until ``resume``: what they are about is handled elsewhere.  Returns how many.
+
+    They stay open, and whoever acts in one starts its limits again.
+    """
+    wanted = Loop.objects.open().filter(key__in=list(keys)).exclude(escalate_at=None)
+    return _hold(wanted, at, {"paused": why}, lambda loop: None)
+
+
+@transaction.atomic
+def resume(keys: Iterable[str], *, at: datetime) -> int:
+    """The limits of paused loops count again; one that has passed meanwhile is told at once.  Returns how many."""
+    wanted = Loop.objects.open().filter(key__in=list(keys), escalate_at=None).exclude(due_at=None)
+    return _hold(wanted, at, {"resumed": True}, lambda loop: max(loop.due_at, at))
+
+
+def _hold(wanted: Any, at: datetime, data: dict[str, Any], when: Callable[[Any], datetime | None]) -> int:
+    rows = list(wanted.select_for_update(of=("self",)).select_related("kind", "org").order_by("pk"))
+    for loop in rows:
+        loop.escalate_at, loop.version = when(loop), loop.version + 1
+    Loop.objects.bulk_update(rows, ["escalate_at", "version"], batch_size=1000)
+    Deed.objects.bulk_create(_deed_of(loop, loop.step, NOTED, at, None, data=data) for loop in rows)
+    outbox.add_many("live", [_told(loop) for loop in rows])
+    return len(rows)
 
 
 def assign(actor: Any, loop: Loop | int, user: Any, *, note: str = "", at: datetime | None = None) -> Loop:

@@ -36,6 +36,7 @@ BENCHES = (
     "risk",
     "cap",
     "scenarios",
+    "flood",
 )
 HEAD = """# Benchmarks
 

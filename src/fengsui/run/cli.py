@@ -36,6 +36,7 @@ COMMANDS = {
     "hazards": "fengsui.run.hazards",
     "simulate": "fengsui.run.simulate",
     "rules": "fengsui.run.rules",
+    "folding": "fengsui.run.folding",
     "detectors": "fengsui.run.detectors",
     "ledger": "fengsui.run.ledger",
     "history": "fengsui.run.history",

@@ -96,13 +96,33 @@ def alarm_cleared(context: Context, payload: dict[str, Any]) -> None:
     risk.stale()
 
 
-def alarm_acked(context: Context, payload: dict[str, Any]) -> None:
-    """Whoever acknowledges an alarm has acknowledged its loop."""
-    if (alarm := _alarm(payload, lock=True)) is None:
-        return
-    if alarm.acked_at is not None:
-        _acknowledge(alarm)
-    _live(context, alarm, "acked")
+def alarms_acked(events: list[tuple[Context, dict[str, Any]]]) -> None:
+    """Whoever acknowledges an alarm has acknowledged its loop.  In bulk: children are acknowledged together."""
+    for _, alarm in _each(events, lock=True):
+        if alarm.acked_at is not None:
+            _acknowledge(alarm)
+    _live_all(events, "acked")
+
+
+def alarms_folded(events: list[tuple[Context, dict[str, Any]]]) -> None:
+    """A cause was found: nobody above is told of the loop that was opened before it was."""
+    folded = [alarm for _, alarm in _each(events) if alarm.parent_id is not None]
+    for parent in {alarm.parent_id for alarm in folded}:
+        keys = [loop_key(alarm) for alarm in folded if alarm.parent_id == parent]
+        loops.pause(keys, at=timezone.now(), why=f"folded into alarm {parent}")
+    _live_all(events, "folded")
+
+
+def alarms_unfolded(events: list[tuple[Context, dict[str, Any]]]) -> None:
+    """They stand for themselves again: a loop from before goes on ("alarm.raised" opens the others)."""
+    back = [alarm for _, alarm in _each(events) if alarm.parent_id is None]
+    loops.resume([loop_key(alarm) for alarm in back], at=timezone.now())
+    _live_all(events, "unfolded")
+
+
+def alarms_counted(events: list[tuple[Context, dict[str, Any]]]) -> None:
+    """Other alarms were folded into it, or no longer are: only the screens follow."""
+    _live_all(events, "counted")
 
 
 def alarm_told(context: Context, payload: dict[str, Any]) -> None:
@@ -177,7 +197,10 @@ CALLS = frozenset({calling.DELIVER})  # drained apart: a mail server that hangs 
 HANDLERS: Mapping[str, Handler] = {
     "alarm.raised": Many(alarms_raised),
     "alarm.cleared": alarm_cleared,
-    "alarm.acked": alarm_acked,
+    "alarm.acked": Many(alarms_acked),
+    "alarm.folded": Many(alarms_folded),
+    "alarm.unfolded": Many(alarms_unfolded),
+    "alarm.counted": Many(alarms_counted),
     "alarm.shelved": alarm_told,
     "alarm.unshelved": alarm_told,
     "alarm.suppressed": alarm_told,
@@ -234,6 +257,20 @@ def _alarm(payload: Mapping[str, Any], lock: bool = False) -> Alarm | None:
     """The alarm as it is now, which may be later than the event; None when it is gone."""
     rows = _alarms().select_for_update(of=("self",)) if lock else _alarms()
     return rows.filter(pk=payload["alarm_id"]).first()
+
+
+def _each(events: list[tuple[Context, dict[str, Any]]], lock: bool = False) -> list[tuple[Context, Alarm]]:
+    """The alarms of these events as they are now, each once with its last event, in order of their ids."""
+    last = {payload["alarm_id"]: context for context, payload in events}
+    rows = _alarms().filter(pk__in=last).order_by("pk")
+    return [(last[alarm.pk], alarm) for alarm in (rows.select_for_update(of=("self",)) if lock else rows)]
+
+
+def _live_all(events: list[tuple[Context, dict[str, Any]]], what: str) -> None:
+    found = _each(events)
+    keys = [loop_key(alarm) for _, alarm in found]
+    ids = dict(loops.Loop.objects.filter(key__in=keys).values_list("key", "pk"))
+    outbox.add_many("live", [_told(c, alarm, what, ids.get(loop_key(alarm))) for c, alarm in found])
 
 
 def _live(context: Context, alarm: Alarm, what: str) -> None:

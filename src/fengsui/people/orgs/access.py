@@ -42,6 +42,7 @@ MAY: dict[str, frozenset[str]] = {
     # alarms and their loops
     "alarm.ack": frozenset({DUTY, COMMAND, SAFETY}),
     "alarm.shelve": frozenset({DUTY, COMMAND}),
+    "fold.edit": frozenset({COMMAND}),
     "loop.act": frozenset({DUTY, COMMAND, REGULATE, SAFETY}),
     "loop.assign": frozenset({DUTY, COMMAND}),
     "loop.kind.edit": frozenset({COMMAND, OPERATE}),

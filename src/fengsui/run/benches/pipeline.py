@@ -121,7 +121,7 @@ def latency(how: str, found: list[float]) -> list[Figure]:
 def flood(made: Scratch, rate: float, seconds: float) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
-            sys.executable, "-m", "fengsui.run.benches.flood", made.gateway_url, "--sites", str(SITES),
+            sys.executable, "-m", "fengsui.run.benches.senders", made.gateway_url, "--sites", str(SITES),
             "--datastreams", str(DATASTREAMS), "--seconds", str(seconds), "--rate", str(rate),
             "--alarm-sites", str(ALARM_SITES), "--connections", str(SITES),
         ],
@@ -183,7 +183,7 @@ def by_role(made: Scratch) -> dict[str, list[int]]:
         except OSError:
             continue
         text = " ".join(words)
-        if "benches.flood" in text:
+        if "benches.senders" in text:
             continue
         role = "bus" if "nats-server" in text else "db" if "postgres" in text else ""
         role = role or next((w for i, w in enumerate(words) if i and words[i - 1] == "fengsui.run"), "other")

@@ -5,7 +5,7 @@ audit.
 from django.contrib import admin
 
 from fengsui.people.audit.admin import ReadOnlyAdmin, ReadOnlyInline
-from fengsui.warn.alarms.models import Alarm, Deed, Rule, RuleChange
+from fengsui.warn.alarms.models import Alarm, Deed, FoldTable, Rule, RuleChange, Storm
 
 
 class ChangeInline(ReadOnlyInline):
@@ -45,10 +45,35 @@ class RuleAdmin(ReadOnlyAdmin):
 class AlarmAdmin(ReadOnlyAdmin):
     view_action = "alarm.view"
     path_field = "org_path"
-    list_display = ["key", "site", "datastream", "kind", "priority", "raised_at", "cleared_at", "acked_at"]
+    list_display = [
+        "key",
+        "site",
+        "datastream",
+        "kind",
+        "priority",
+        "raised_at",
+        "cleared_at",
+        "acked_at",
+        "folded_count",
+    ]
     list_filter = ["kind", "priority"]
     list_select_related = ["site", "datastream"]
+    raw_id_fields = ["parent", "cause"]
     search_fields = ["key", "site__code", "datastream__code"]
     ordering = ["-raised_at", "-id"]
     inlines = [DeedInline]
     show_full_result_count = False
+
+
+@admin.register(FoldTable)
+class FoldTableAdmin(ReadOnlyAdmin):
+    view_action = "rule.view"
+    list_display = ["since", "actor_name", "reason"]
+
+
+@admin.register(Storm)
+class StormAdmin(ReadOnlyAdmin):
+    view_action = "alarm.view"
+    path_field = "site__org_path"
+    list_display = ["site", "began_at", "ended_at", "peak"]
+    list_select_related = ["site"]

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
 from fengsui.stores import outbox
-from fengsui.warn.alarms import statements
+from fengsui.warn.alarms import folding, statements, storms
 from fengsui.warn.alarms.life import live_payloads
 from fengsui.warn.engine import CLEARED, NEVER, RAISED, Events
 
@@ -67,8 +67,8 @@ def record_events(events: Sequence[EventRow]) -> list[dict[str, Any]]:
 
     Idempotent: an episode that exists is not raised again, one that is cleared not cleared again.  At most
     one episode of a rule is active: an older one that was left open (its end was lost with a checkpoint) ends
-    where the new one begins.  Shelved and suppressed alarms are recorded without "alarm.raised": that event
-    means that people are told. Events of rules that no longer exist are passed over.
+    where the new one begins.  Shelved, suppressed and folded alarms are recorded without "alarm.raised": that
+    event means that people are told. Events of rules that no longer exist are passed over.
     """
     for _ in range(TRIES):
         try:
@@ -81,21 +81,22 @@ def record_events(events: Sequence[EventRow]) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def _record(events: Sequence[EventRow]) -> list[dict[str, Any]]:
-    payloads: list[dict[str, Any]] = []
     with connection.cursor() as cursor:
-        events = _without_shadows(cursor, events)
+        cursor.execute(statements.RULES, [list({e.rule_id for e in events})])
+        rules = {rule: (shadow, thing) for rule, shadow, thing in cursor.fetchall()}
+        events = _without_shadows(cursor, events, {rule for rule, (shadow, _) in rules.items() if shadow})
+        known, parts = folding.lock(cursor, (rules[e.rule_id][1] for e in events if e.rule_id in rules))
         raised = [e for e in events if e.what == RAISED]
         cleared = [e for e in events if e.what == CLEARED]
         new: list[tuple[Any, ...]] = []
         if raised:
             cursor.execute(statements.RAISE, _columns(raised))
             new = cursor.fetchall()
-        if new:
-            ids = [row[0] for row in new]
-            _deeds(cursor, "raised", ids)
-            outbox.add_many("alarm.raised", [_about(pk, key) for pk, key, announced in new if announced])
-            payloads += live_payloads(ids, "raised")
+        ids = [row[0] for row in new]
+        _deeds(cursor, "raised", ids)
         over: list[tuple[Any, ...]] = []
+        ended = {key_of(e.rule_id, e.started_ms) for e in cleared}
+        told = live_payloads([pk for pk, key, _ in new if key in ended], "raised")  # before it is over
         if cleared:
             cursor.execute(statements.CLEAR, _columns(cleared))
             over = cursor.fetchall()
@@ -110,8 +111,18 @@ def _record(events: Sequence[EventRow]) -> list[dict[str, Any]]:
                 "its end was not seen; a later episode began",
             )
             over += left
-        payloads += _over(over)
-    return payloads
+        folded: set[int] = set()
+        if new or over:
+            since = min(e.started_ms for e in events)
+            folded, _ = folding.refold(cursor, known, parts, folding.now(), since, ids)
+        if new:
+            outbox.add_many(
+                "alarm.raised",
+                [_about(pk, key) for pk, key, announced in new if announced and pk not in folded],
+            )
+            told += live_payloads([pk for pk, key, _ in new if key not in ended], "raised")
+            storms.follow(cursor, ids)
+        return sorted(told, key=lambda payload: payload["id"]) + _over(over)
 
 
 @transaction.atomic
@@ -145,10 +156,8 @@ def reconcile(
     return payloads + _over(over)
 
 
-def _without_shadows(cursor: Any, events: Sequence[EventRow]) -> list[EventRow]:
+def _without_shadows(cursor: Any, events: Sequence[EventRow], shadows: set[int]) -> list[EventRow]:
     """The events of rules in force; those of rules in shadow are recorded apart, here."""
-    cursor.execute(statements.SHADOWS, [list({e.rule_id for e in events})])
-    shadows = {row[0] for row in cursor.fetchall()}
     if not shadows:
         return list(events)
     mine = [e for e in events if e.rule_id in shadows]

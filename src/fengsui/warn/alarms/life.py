@@ -30,8 +30,12 @@ def state(alarm: Alarm, at: datetime) -> str:
 
 
 def is_announced(alarm: Alarm, at: datetime) -> bool:
-    """Whether people are told of it: neither shelved at ``at`` nor suppressed."""
-    return not alarm.is_suppressed and (alarm.shelved_until is None or alarm.shelved_until <= at)
+    """Whether people are told of it: neither shelved at ``at`` nor suppressed, nor folded into another one."""
+    return (
+        alarm.parent_id is None
+        and not alarm.is_suppressed
+        and (alarm.shelved_until is None or alarm.shelved_until <= at)
+    )
 
 
 def live_payload(alarm: Alarm, what: str = "", loop_id: int | None = None) -> dict[str, Any]:
@@ -77,6 +81,23 @@ def live_payload(alarm: Alarm, what: str = "", loop_id: int | None = None) -> di
         "suppressed": alarm.is_suppressed,
         "received_at_ms": ms(alarm.received_at),
         "loop_id": loop_id,
+        "fold": fold_of(alarm),
+        "children": alarm.folded_count,
+    }
+
+
+def fold_of(alarm: Alarm) -> dict[str, Any] | None:
+    """Into which alarm it is folded, and why; None when it stands for itself."""
+    if alarm.parent_id is None:
+        return None
+    return {
+        "parent_id": alarm.parent_id,
+        "cause_id": alarm.cause_id,
+        "rule": alarm.fold_rule,
+        "relation": alarm.fold_relation,
+        "hops": alarm.fold_hops or 0,
+        "lag_ms": alarm.fold_lag_ms or 0,
+        "at_ms": ms(alarm.folded_at),
     }
 
 

@@ -148,6 +148,10 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
         """Alarms that still want somebody: active, or not acknowledged."""
         return self.filter(Q(cleared_at=None) | Q(acked_at=None))
 
+    def unfolded(self) -> "AlarmQuerySet":
+        """Alarms that are shown for themselves."""
+        return self.filter(parent=None)
+
     def annunciated(self, at: datetime) -> "AlarmQuerySet":
         """Standing alarms that are neither shelved at ``at`` nor suppressed."""
         return self.standing().filter(Q(shelved_until=None) | Q(shelved_until__lte=at), is_suppressed=False)
@@ -157,6 +161,8 @@ class Alarm(models.Model):
     """One episode.  ``key`` is "<rule id>:<raised_at in ms>": the same readings give the same key, always.
 
     One of FOUND_KINDS has no rule, and a key of whoever found it.
+    A folded one (warn/folding) has the alarm that is shown instead as ``parent``, and as ``cause`` what explains it
+    nearest to it; ``folding`` writes both.  ``folded_count``: how many have it as parent.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -189,6 +195,19 @@ class Alarm(models.Model):
     version = models.PositiveIntegerField(
         default=0, db_default=0
     )  # the database counts: a message with a lower one is older
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="children", db_index=False
+    )
+    cause = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="effects", db_index=False
+    )
+    folded_at = models.DateTimeField(null=True)
+    fold_rule = models.CharField(max_length=40, default="", db_default="")
+    fold_relation = models.CharField(max_length=12, default="", db_default="")
+    fold_hops = models.PositiveSmallIntegerField(null=True)
+    fold_lag_ms = models.BigIntegerField(null=True)  # raised so long after its cause
+    folded_count = models.PositiveIntegerField(default=0, db_default=0)
+    refold_at = models.DateTimeField(null=True)  # when the folding around it is to be looked at again
 
     objects = AlarmQuerySet.as_manager()
 
@@ -204,10 +223,66 @@ class Alarm(models.Model):
             models.Index(fields=["rule"], condition=Q(cleared_at=None), name="alarm_active"),
             models.Index(fields=["-raised_at", "-id"], name="alarm_recent"),
             models.Index(fields=["site", "-raised_at"], name="alarm_site"),
+            models.Index(
+                fields=["priority", "-raised_at", "-id"],
+                condition=Q(parent=None) & (Q(cleared_at=None) | Q(acked_at=None)),
+                name="alarm_queue",
+            ),
+            models.Index(fields=["parent"], condition=~Q(parent=None), name="alarm_children"),
+            models.Index(fields=["cause"], condition=~Q(cause=None), name="alarm_effects"),
+            models.Index(fields=["refold_at"], condition=~Q(refold_at=None), name="alarm_refold"),
+            models.Index(fields=["datastream"], condition=Q(cleared_at=None), name="alarm_open_stream"),
+            models.Index(fields=["cleared_at"], condition=~Q(cleared_at=None), name="alarm_over"),
         ]
 
     def __str__(self) -> str:
         return self.key
+
+
+class FoldTable(models.Model):
+    """The rules of folding from ``since`` on, by whom and why; never edited.  Without one the shipped table holds."""
+
+    since = models.DateTimeField()
+    actor_name = models.CharField(max_length=150)
+    reason = models.CharField(max_length=200)
+    rows = models.JSONField()
+
+    class Meta:
+        ordering = ["-since", "-pk"]
+        verbose_name = _("Rules of folding")
+        verbose_name_plural = _("Rules of folding")
+
+    def __str__(self) -> str:
+        return f"{self.since:%Y-%m-%d %H:%M} {self.actor_name}"
+
+
+class StormQuerySet(models.QuerySet["Storm"]):
+    def visible_to(self, user: Any) -> "StormQuerySet":
+        """At sites at or below an organisation where ``user`` may ``alarm.view``."""
+        return self.filter(access.rows_where(user, "alarm.view", "site__org_path"))
+
+
+class Storm(models.Model):
+    """A site raised more alarms than a person can take in (warn/folding/storm.py).  ``peak``: the most in a window."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="storms")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    raised = models.PositiveIntegerField()  # in the window up to now
+    peak = models.PositiveIntegerField()
+
+    objects = StormQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-began_at", "-pk"]
+        verbose_name = _("Alarm storm")
+        verbose_name_plural = _("Alarm storms")
+        constraints = [
+            models.UniqueConstraint(fields=["site"], condition=Q(ended_at=None), name="one_storm_a_site")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site} {self.began_at:%Y-%m-%d %H:%M}"
 
 
 class ShadowEpisode(models.Model):

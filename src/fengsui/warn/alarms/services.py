@@ -19,6 +19,7 @@ from fengsui.people import audit
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import Datastream
 from fengsui.stores import outbox
+from fengsui.warn.alarms import folding, storms
 from fengsui.warn.alarms.episodes import EventRow, event_rows, reconcile, record_events, record_peaks
 from fengsui.warn.alarms.errors import BadNote, BadShelving, RuleChanged, RuleWithdrawn
 from fengsui.warn.alarms.life import is_announced, live_payload, live_payloads
@@ -29,6 +30,7 @@ from fengsui.warn.rules.level import OUTWARDS, check_order
 
 MAX_SHELF = timedelta(hours=12)  # ISA-18.2: shelving has a maximum time; one shift here
 NOTE, REASON = 300, 200  # lengths of the columns
+KEYS_KEPT = 200  # of alarms acknowledged together, in the audit trail; each alarm has its own deed
 EDITABLE = (*PARAMETERS, "priority", "is_enabled", "basis")
 
 # ---- alarms ------------------------------------------------------------------------------------------------
@@ -62,6 +64,29 @@ def _ack(actor: Any, alarm: Alarm, note: str) -> Alarm:
     return alarm
 
 
+@transaction.atomic
+def ack_children(actor: Any, alarm: Alarm, note: str = "") -> int:
+    """Acknowledge everything that is folded into ``alarm`` and that ``actor`` may acknowledge; returns how many.
+
+    One entry in the audit trail, one deed with each alarm.  Raises NotAllowed, BadNote.
+    """
+    note = _words(note, NOTE)
+    access.require(actor, "alarm.ack", alarm.org_path, alarm)
+    mine = Alarm.objects.filter(access.rows_where(actor, "alarm.ack"), parent=alarm, acked_at=None)
+    rows = list(mine.order_by("pk").select_for_update(of=("self",)))
+    if not rows:
+        return 0
+    now = timezone.now()
+    Alarm.objects.filter(pk__in=[row.pk for row in rows]).update(acked_at=now, acked_by=actor, ack_note=note)
+    _note(rows, "acked", now, _name(actor), note)
+    keys = [row.key for row in rows]
+    audit.record(
+        actor, "alarm.children_acked", alarm, note=note, children=len(keys), keys=keys[:KEYS_KEPT],
+        more=max(0, len(keys) - KEYS_KEPT),
+    )  # fmt: skip
+    return len(keys)
+
+
 # ---- the shelf ---------------------------------------------------------------------------------------------
 
 
@@ -87,7 +112,7 @@ def shelve(actor: Any, rule: Rule, until: datetime, reason: str) -> Rule:
     rule.shelved_until, rule.shelved_by, rule.shelved_reason = until, actor, reason
     rule.save(update_fields=["shelved_until", "shelved_by", "shelved_reason"])
     alarms = _standing(Q(rule=rule))
-    Alarm.objects.filter(pk__in=[a.pk for a in alarms]).update(shelved_until=until)
+    Alarm.objects.filter(pk__in=[a.pk for a in alarms]).update(shelved_until=until, refold_at=now)
     _note(alarms, "shelved", now, _name(actor), reason)
     audit.record(
         actor, "alarm.shelved", rule, org_path=_path_of(rule), until=until.isoformat(), reason=reason
@@ -116,9 +141,10 @@ def settle(now: datetime) -> int:
 
     Shelves whose time is up come back.  Alarms of datastreams declared out of service are suppressed, and
     those of datastreams back in service are not.  An alarm that is active and announced again is raised to
-    people then.
+    people then.  Folding follows relations and time, and storms end.
     """
-    return _shelves_expire(now) + _follow_service(now)
+    storms.settle(now)
+    return _shelves_expire(now) + _follow_service(now) + folding.settle(now)
 
 
 @transaction.atomic
@@ -140,8 +166,8 @@ def _follow_service(now: datetime) -> int:
     )
     into = [a for a in alarms if not a.is_suppressed]
     out_of = [a for a in alarms if a.is_suppressed]
-    Alarm.objects.filter(pk__in=[a.pk for a in into]).update(is_suppressed=True)
-    Alarm.objects.filter(pk__in=[a.pk for a in out_of]).update(is_suppressed=False)
+    Alarm.objects.filter(pk__in=[a.pk for a in into]).update(is_suppressed=True, refold_at=now)
+    Alarm.objects.filter(pk__in=[a.pk for a in out_of]).update(is_suppressed=False, refold_at=now)
     for alarm in out_of:
         alarm.is_suppressed = False
     _note(into, "suppressed", now, "", "")
@@ -151,7 +177,7 @@ def _follow_service(now: datetime) -> int:
 
 
 def _take_off(alarms: list[Alarm], now: datetime, actor_name: str, reason: str) -> None:
-    Alarm.objects.filter(pk__in=[a.pk for a in alarms]).update(shelved_until=None)
+    Alarm.objects.filter(pk__in=[a.pk for a in alarms]).update(shelved_until=None, refold_at=now)
     for alarm in alarms:
         alarm.shelved_until = None
     _note(alarms, "unshelved", now, actor_name, reason)
@@ -366,6 +392,7 @@ __all__ = [
     "EventRow",
     "ack",
     "ack_by_loop",
+    "ack_children",
     "create_rule",
     "edit_rule",
     "event_rows",

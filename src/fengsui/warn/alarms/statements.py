@@ -58,7 +58,68 @@ WHERE cleared_at IS NULL AND site_id %% %s = %s AND key <> ALL(%s)
 RETURNING id, key
 """
 
-SHADOWS = "SELECT id FROM alarms_rule WHERE shadow_of_id IS NOT NULL AND id = ANY(%s)"
+RULES = """
+SELECT r.id, r.shadow_of_id IS NOT NULL, d.thing_id FROM alarms_rule r
+JOIN devices_datastream d ON d.id = r.datastream_id WHERE r.id = ANY(%s)
+"""
+
+MS = "round(extract(epoch FROM {}) * 1000)::bigint"
+OF_PART = f"""
+SELECT a.id, a.key, 2 * d.thing_id, a.kind, p.code, a.priority, {MS.format("a.raised_at")},
+    {MS.format("a.cleared_at")}, a.org_path, a.is_suppressed OR coalesce(a.shelved_until > %s, false),
+    a.parent_id, a.cause_id, a.fold_rule, {MS.format("a.refold_at")},
+    NOT a.is_suppressed AND a.shelved_until IS NULL
+FROM alarms_alarm a JOIN devices_datastream d ON d.id = a.datastream_id
+JOIN devices_observedproperty p ON p.id = d.observed_property_id
+WHERE """
+PART = f"""
+{OF_PART} a.cleared_at IS NULL AND d.thing_id = ANY(%s)
+UNION ALL {OF_PART} a.cleared_at >= %s AND d.thing_id = ANY(%s)
+"""
+FOLDED_OF = f"""
+{OF_PART.replace("%s", "clock_timestamp()")} a.cleared_at IS NULL AND a.parent_id IS NOT NULL
+    AND d.thing_id = ANY(%s) FOR UPDATE OF a
+"""
+FOLD = """
+UPDATE alarms_alarm a SET parent_id = n.parent, cause_id = n.cause, fold_rule = n.rule, fold_relation = n.relation,
+    fold_hops = n.hops, fold_lag_ms = n.lag,
+    folded_at = CASE WHEN n.parent IS NULL THEN NULL WHEN a.parent_id = n.parent THEN coalesce(a.folded_at, %s)
+        ELSE %s END
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::int[], %s::bigint[])
+    AS n(id, parent, cause, rule, relation, hops, lag)
+WHERE a.id = n.id
+"""
+COUNT = """
+UPDATE alarms_alarm p SET folded_count = c.n
+FROM (SELECT u.id, count(a.id) AS n FROM unnest(%s::bigint[]) u(id)
+      LEFT JOIN alarms_alarm a ON a.parent_id = u.id GROUP BY u.id) c
+WHERE p.id = c.id AND p.folded_count <> c.n
+RETURNING p.id, p.key
+"""
+LOOK_AGAIN = f"""
+UPDATE alarms_alarm a SET refold_at = {EPOCH.format("n.at")}
+FROM unnest(%s::bigint[], %s::bigint[]) AS n(id, at) WHERE a.id = n.id
+"""
+DEEDS_NOTED = """
+INSERT INTO alarms_deed (alarm_id, at, what, actor_name, note)
+SELECT n.id, %s, %s, '', n.note FROM unnest(%s::bigint[], %s::text[]) AS n(id, note) ORDER BY n.id
+"""
+MOVED = """
+SELECT coalesce(sum(number) FILTER (WHERE name IN ('relations', 'folding')), 0)::bigint,
+    coalesce(sum(number) FILTER (WHERE name = %s), 0)::bigint FROM changes_change
+"""
+FOLLOW = """
+INSERT INTO changes_change (name, number) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET number = excluded.number
+"""
+ACTIVE_THINGS = """
+SELECT DISTINCT d.thing_id FROM alarms_alarm a JOIN devices_datastream d ON d.id = a.datastream_id
+WHERE a.cleared_at IS NULL
+"""
+DUE = f"""
+SELECT a.id, d.thing_id, {MS.format("a.raised_at")} FROM alarms_alarm a
+JOIN devices_datastream d ON d.id = a.datastream_id WHERE a.refold_at <= %s
+"""
+LOOKED_AT = "UPDATE alarms_alarm SET refold_at = NULL WHERE id = ANY(%s) AND refold_at <= %s"
 
 RAISE_SHADOW = f"""
 INSERT INTO alarms_shadowepisode (key, rule_id, raised_at, raised_value, peak_value, peak_at)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fengsui.base.relations import NEIGHBOUR
-from fengsui.warn.folding.table import FoldRule
+from fengsui.warn.folding.table import MEASURED, FoldRule
 from fengsui.warn.folding.topology import EACH_SUFFICES, SAME, Topology
 
 
@@ -18,6 +18,7 @@ class Episode(NamedTuple):
     """What folding needs to know of an alarm.  Times in ms UTC; ``cleared_ms`` None while it is active.
 
     ``path`` is its organisation: it is only folded into an alarm at or below it, so whoever may see it sees its parent.
+    ``is_quiet``: shelved or out of service.  Nobody is told of it, so it explains silence only, nothing measured.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Episode(NamedTuple):
     raised_ms: int
     cleared_ms: int | None = None
     path: str = "/"
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class _Search:
         if cause.key == e.key or not cause.path.startswith(e.path):
             return False
         if rule.alike and cause.property != e.property:
+            return False
+        if cause.is_quiet and e.kind in MEASURED:
             return False
         if rule.cause_properties and cause.property not in rule.cause_properties:
             return False
