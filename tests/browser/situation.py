@@ -76,6 +76,7 @@ class Situation:
         self.fences: list[dict[str, Any]] = []
         self.posts: list[tuple[str, dict[str, Any]]] = []
         self.warnings: list[dict[str, Any]] = []  # GeoJSON features of public warnings in force
+        self.storms: list[dict[str, Any]] = []
         self.asked: list[str] = []
 
     # ---- what there is -----------------------------------------------------------------------------------------
@@ -211,6 +212,8 @@ class Situation:
             "suppressed": False,
             "received_at_ms": raised + 40,
             "loop_id": pk,
+            "fold": None,
+            "children": 0,
         }
 
     def _alarms(self) -> list[dict[str, Any]]:
@@ -243,7 +246,9 @@ class Situation:
             (r"me", self._me),
             (r"alarms", self._list),
             (r"alarms/timeline", self._timeline),
+            (r"alarms/storms", self._storms),
             (r"alarms/(\d+)", self._detail),
+            (r"alarms/(\d+)/children", self._children),
             (r"alarms/(\d+)/ack", self._ack),
             (r"loops", self._loops),
             (r"map/sites", self._map),
@@ -342,10 +347,32 @@ class Situation:
         }
 
     def _list(self, query: dict[str, str]) -> dict[str, Any]:
-        items = [a for a in self.alarms if a["state"] != "normal"]
+        items = [a for a in self.alarms if a["state"] != "normal" and not (query.get("folded") and a["fold"])]
         if "site" in query:
             items = [a for a in items if a["site"]["code"] == query["site"]]
         return {"items": items, "next": None}
+
+    def _storms(self, query: dict[str, str]) -> list[dict[str, Any]]:
+        return self.storms
+
+    def _children(self, query: dict[str, str], pk: str) -> dict[str, Any]:
+        found = [a for a in self.alarms if a["fold"] and a["fold"]["parent_id"] == int(pk)]
+        unacked = sum(a["acked_at_ms"] is None for a in found)
+        items = [
+            a | {"reason": "其数据经演示泵站 · 数据网关传输。“静默”已在其前 2 秒触发。"} for a in found[:30]
+        ]
+        return {"items": items, "next": None, "all": len(found), "seen": len(found), "unacked": unacked}
+
+    def fold(self, child: dict[str, Any], parent: dict[str, Any]) -> dict[str, Any]:
+        """``child`` as it is once it is folded into ``parent``; both are other versions."""
+        fold = {
+            "parent_id": parent["id"], "cause_id": parent["id"], "rule": "link", "relation": "carries", "hops": 1,
+            "lag_ms": 2000, "at_ms": self.now_ms,
+        }  # fmt: skip
+        parent["children"] += 1
+        parent["version"] += 1
+        child.update(fold=fold, version=child["version"] + 1, what="folded")
+        return child
 
     def _timeline(self, query: dict[str, str]) -> dict[str, Any]:
         n, hours = 96, int(query.get("hours", 24))
@@ -385,6 +412,8 @@ class Situation:
             "peak_at_ms": alarm["raised_at_ms"] + 45_000,
             "cleared_value": None,
             "ack_note": "",
+            "parent": self._find(str(alarm["fold"]["parent_id"])) if alarm["fold"] else None,
+            "reason": "",
             "rule": rule,
             "deeds": deeds,
             "loop": self._loop(alarm),

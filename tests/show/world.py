@@ -60,13 +60,15 @@ class World:
         return site
 
     def add_stream(self, site: Site, code: str, name: str, unit: str = "") -> Datastream:
-        thing = site.things.get()
+        return self.add_stream_of(site.things.get(), code, name, unit)
+
+    def add_stream_of(self, thing: Thing, code: str, name: str = "", unit: str = "") -> Datastream:
         return Datastream.objects.create(
-            site=site,
+            site=thing.site,
             thing=thing,
             observed_property=self.property,
             code=code,
-            name=name,
+            name=name or code,
             unit=unit,
             period_ms=1000,
         )

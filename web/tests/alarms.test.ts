@@ -27,8 +27,12 @@ function alarm(id: number, priority: Level, state: AlarmState, raised = id * 100
     suppressed: false,
     received_at_ms: null,
     loop_id: null,
+    fold: null,
+    children: 0,
   };
 }
+
+const FOLD = { parent_id: 1, cause_id: 1, rule: "link", relation: "carries", hops: 1, lag_ms: 0, at_ms: 1 };
 
 function answer(pages: Alarm[][]) {
   const asked: string[] = [];
@@ -143,4 +147,27 @@ test("a message that comes late about an alarm that is over does not bring it ba
   expect(alarms.shown.value).toEqual([]);
   alarms.apply({ ...alarm(1, 2, "cleared_unacked"), version: 3 });
   expect([...alarms.known.value.values()].map((a) => a.state)).toEqual(["cleared_unacked"]);
+});
+
+test("an alarm that becomes a child leaves the queue, and only a newer message brings it back", async () => {
+  answer([[]]);
+  const rung: number[] = [];
+  const alarms = useAlarms((a) => rung.push(a.id));
+  await alarms.load();
+  const child = alarm(2, 3, "active_unacked");
+  alarms.apply({ ...alarm(1, 2, "active_unacked"), children: 1 });
+  alarms.apply(child);
+  vi.advanceTimersByTime(200);
+  expect(alarms.shown.value.length).toBe(2);
+  alarms.apply({ ...child, fold: FOLD, version: 1, what: "folded" });
+  alarms.apply(child);
+  vi.advanceTimersByTime(200);
+  expect(alarms.shown.value.map((a) => a.id)).toEqual([1]);
+  expect(alarms.folded.value).toBe(1);
+  alarms.apply({ ...alarm(3, 3, "active_unacked"), fold: FOLD });
+  expect(rung).toEqual([1, 2]);
+  alarms.apply({ ...child, version: 2, what: "unfolded" });
+  vi.advanceTimersByTime(200);
+  expect(alarms.shown.value.map((a) => a.id)).toEqual([1, 2]);
+  expect(rung).toEqual([1, 2, 2]);
 });

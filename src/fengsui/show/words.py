@@ -7,6 +7,7 @@ from fengsui.base.errors import FengsuiError
 from fengsui.base.quality import Quality, Reason
 from fengsui.loops.kinds.definition import Definition
 from fengsui.loops.services import in_language
+from fengsui.warn.alarms.models import Alarm
 from fengsui.warn.rules import BadRule, Problem
 
 # Code → what it means.  An empty text: what the raiser said is written for people and stands alone.
@@ -157,6 +158,17 @@ DEEDS = {
     "unshelved": _("unshelved"),
     "suppressed": _("suppressed"),
     "unsuppressed": _("no longer suppressed"),
+    "folded": _("folded into its cause"),
+    "unfolded": _("stands for itself again"),
+}
+
+FOLDED = {  # relation → what explains an alarm
+    "feeds": _("It is fed by %(cause)s."),
+    "carries": _("Its data come over %(cause)s."),
+    "contains": _("It is a part of %(cause)s."),
+    "connects": _("%(cause)s leads into it."),
+    "neighbour": _("It stands beside %(cause)s."),
+    "same": _("It is on the same asset as %(cause)s."),
 }
 
 WARNING_STATES = {
@@ -254,6 +266,24 @@ def reason(number: int) -> str:
         return str(REASONS[Reason(number)])
     except (ValueError, KeyError):
         return str(number)
+
+
+def fold_reason(alarm: Alarm) -> str:
+    """Why an alarm is folded, in a sentence or two; "" when it is not.  Reads cause, its site, datastream and thing."""
+    cause = alarm.cause
+    if alarm.parent_id is None or cause is None:
+        return ""
+    thing = cause.datastream.thing
+    name = f"{in_language(cause.site.name, cause.site.name_en)} · {in_language(thing.name, thing.name_en)}"
+    said = FOLDED.get(alarm.fold_relation)
+    first = str(said) % {"cause": name} if said else name
+    lag = round((alarm.fold_lag_ms or 0) / 1000)
+    kind = cause.get_kind_display()
+    if lag >= 0:
+        then = gettext("“%(kind)s” was raised there %(seconds)s s before.") % {"kind": kind, "seconds": lag}
+    else:
+        then = gettext("“%(kind)s” was raised there %(seconds)s s later.") % {"kind": kind, "seconds": -lag}
+    return f"{first}{'' if in_language('zh', 'en') == 'zh' else ' '}{then}"
 
 
 LOOP_DEEDS = {

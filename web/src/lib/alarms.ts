@@ -92,7 +92,7 @@ export function useAlarms(onRaised: (alarm: Alarm) => void = () => undefined) {
       do {
         const page: Page<Alarm> = await get<Page<Alarm>>(
           "alarms",
-          { standing: true, size: PAGE, cursor },
+          { standing: true, folded: false, size: PAGE, cursor },
           mine.signal,
         );
         for (const alarm of page.items) {
@@ -118,7 +118,8 @@ export function useAlarms(onRaised: (alarm: Alarm) => void = () => undefined) {
 
   function put(into: Map<string, Alarm>, alarm: Alarm): void {
     if ((into.get(alarm.key)?.version ?? 0) > alarm.version) return;
-    if (isStanding(alarm)) into.set(alarm.key, alarm);
+    // What is folded into another alarm is shown with that one.
+    if (isStanding(alarm) && !alarm.fold) into.set(alarm.key, alarm);
     else into.delete(alarm.key);
   }
 
@@ -147,7 +148,7 @@ export function useAlarms(onRaised: (alarm: Alarm) => void = () => undefined) {
     const before = known.value.get(alarm.key);
     put(known.value, alarm);
     tell();
-    if (!before && alarm.state === "active_unacked") onRaised(alarm);
+    if (!before && !alarm.fold && alarm.state === "active_unacked") onRaised(alarm);
   }
 
   const shown = computed(() => [...known.value.values()].filter(isShown).sort(inOrder));
@@ -165,9 +166,10 @@ export function useAlarms(onRaised: (alarm: Alarm) => void = () => undefined) {
     }
     return { all, unacked };
   });
+  const folded = computed(() => shown.value.reduce((sum, alarm) => sum + alarm.children, 0));
   const redUnacked = computed(() =>
     shown.value.filter((a) => a.priority === 1 && isUnacked(a)).sort((a, b) => b.raised_at_ms - a.raised_at_ms),
   );
 
-  return { known, level, isLoaded, isFlood, failed, load, apply, shown, queue, counts, redUnacked };
+  return { known, level, isLoaded, isFlood, failed, load, apply, shown, queue, counts, folded, redUnacked };
 }

@@ -34,11 +34,15 @@ export type Curve = Omit<Schemas["CurveOf"], "id">;
 /** Curves of several datastreams of one site, by one question. */
 export type Curves = Schemas["CurvesOut"];
 export type Alarm = Narrow<Schemas["AlarmOut"], { kind: Kind; priority: Level }>;
+export type Child = Narrow<Schemas["ChildOut"], { kind: Kind; priority: Level }>;
+/** What is folded into an alarm. */
+export type Children = Narrow<Schemas["ChildPage"], { items: Child[] }>;
+export type Storm = Schemas["StormOut"];
 export type Loop = Narrow<Schemas["LoopOut"], { level: Level }>;
 export type LoopDetail = Narrow<Schemas["LoopDetail"], { loop: Loop }>;
 export type AlarmDetail = Narrow<
   Schemas["AlarmDetail"],
-  { alarm: Alarm; rule: Rule | null; loop: LoopDetail | null }
+  { alarm: Alarm; parent: Alarm | null; rule: Rule | null; loop: LoopDetail | null }
 >;
 /** Alarms raised: levels[priority - 1][bucket]. */
 export type Timeline = Schemas["TimelineOut"];

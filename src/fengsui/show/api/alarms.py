@@ -21,13 +21,16 @@ from fengsui.show.api.schemas import (
     AlarmDetail,
     AlarmOut,
     AlarmPage,
+    ChildPage,
     ShelveIn,
+    StormOut,
     TimelineOut,
     UnshelveIn,
 )
 from fengsui.show.lists import alarms as lists
+from fengsui.show.lists import folding
 from fengsui.show.lists.loops import loops
-from fengsui.show.words import say
+from fengsui.show.words import fold_reason, say
 from fengsui.warn.alarms import services
 from fengsui.warn.alarms.models import Alarm
 
@@ -42,6 +45,7 @@ class FiltersIn(Schema):
     site: str = ""
     org: str = ""
     kind: str = ""
+    folded: bool | None = None  # into another alarm; left out: both
     since_ms: int | None = Field(None, ge=0, le=253_402_300_799_999)
     until_ms: int | None = Field(None, ge=0, le=253_402_300_799_999)
     cursor: str = ""
@@ -62,6 +66,7 @@ def list_alarms(request: HttpRequest, q: Query[FiltersIn]) -> dict[str, Any]:
         site=q.site,
         org=q.org,
         kind=q.kind,
+        folded=q.folded,
         since=_at(q.since_ms),
         until=_at(q.until_ms),
     )
@@ -76,10 +81,43 @@ def get_timeline(request: HttpRequest, hours: int = 24) -> dict[str, Any]:
     return {"from_ms": found.from_ms, "bucket_ms": found.bucket_ms, "levels": found.levels}
 
 
+@router.get("alarms/storms", response=list[StormOut])
+def get_storms(request: HttpRequest) -> list[dict[str, Any]]:
+    """Sites in sight that raise more alarms than a person can take in, the strongest first."""
+    return [
+        {
+            "site": shapes.site_ref(now.site),
+            "org_path": now.site.org_path,
+            "began_at_ms": shapes.ms(now.storm.began_at),
+            "raised": now.storm.raised,
+            "peak": now.storm.peak,
+            "folded": now.folded,
+        }
+        for now in folding.storms(request.user)
+    ]
+
+
+@router.get("alarms/{int:pk}/children", response=ChildPage)
+def get_children(request: HttpRequest, pk: int, cursor: str = "", size: int = 50) -> dict[str, Any]:
+    """What is folded into an alarm, first raised first, each with the reason."""
+    parent = _alarm(request, pk)
+    page = folding.children(request.user, parent, cursor=cursor, size=size)
+    counts = folding.behind(request.user, parent)
+    shaped = zip(_shaped(page.items), page.items, strict=True)
+    return {
+        "items": [row | {"reason": fold_reason(alarm)} for row, alarm in shaped],
+        "next": page.next,
+        "all": counts.all,
+        "seen": counts.seen,
+        "unacked": counts.unacked,
+    }
+
+
 @router.get("alarms/{int:pk}", response=AlarmDetail)
 def get_alarm(request: HttpRequest, pk: int) -> dict[str, Any]:
     """One episode with its deeds, its rule and the loop that disposes of it."""
-    alarm = _alarm(request, pk)
+    alarm = one(folding.explained(request.user), pk=pk)
+    parent = lists.alarms(request.user).filter(pk=alarm.parent_id).first()
     loop = loops(request.user).filter(key=f"alarm:{alarm.key}").first()
     actions = ("alarm.ack", "alarm.shelve", "rule.edit")
     return {
@@ -87,6 +125,8 @@ def get_alarm(request: HttpRequest, pk: int) -> dict[str, Any]:
         "peak_at_ms": shapes.ms(alarm.peak_at),
         "cleared_value": shapes.number(alarm.cleared_value),
         "ack_note": alarm.ack_note,
+        "parent": _shaped([parent])[0] if parent else None,
+        "reason": fold_reason(alarm),
         "rule": shapes.rule(alarm.rule) if alarm.rule else None,
         "deeds": [
             {"at_ms": shapes.ms(d.at), "what": d.what, "actor": d.actor_name, "note": d.note}
@@ -114,8 +154,10 @@ def ack_many(request: HttpRequest, body: AckManyIn) -> dict[str, Any]:
 
 @router.post("alarms/{int:pk}/ack", response=AlarmOut)
 def ack(request: HttpRequest, pk: int, body: AckIn) -> dict[str, Any]:
-    """Acknowledge: "I have seen it and I am on it".  Again is no error."""
-    services.ack(request.user, _alarm(request, pk), body.note)
+    """Acknowledge: "I have seen it and I am on it".  Again is no error.  ``children``: also what is folded into it."""
+    alarm = services.ack(request.user, _alarm(request, pk), body.note)
+    if body.children:
+        services.ack_children(request.user, alarm, body.note)
     return _shaped([_alarm(request, pk)])[0]
 
 

@@ -212,6 +212,18 @@ class CurvesOut(Shown):
     curves: list[CurveOf]
 
 
+class FoldOut(Schema):
+    """Into which alarm it is folded: ``parent_id`` is shown instead; ``cause_id`` explains it, by a rule of folding."""
+
+    parent_id: int
+    cause_id: int | None
+    rule: str
+    relation: str  # feeds, carries, contains, connects, neighbour, same
+    hops: int
+    lag_ms: int  # raised so long after its cause
+    at_ms: int | None
+
+
 class AlarmOut(Schema):
     type: Literal["alarm"] = "alarm"
     what: str  # on the live stream: what happened last
@@ -235,11 +247,36 @@ class AlarmOut(Schema):
     suppressed: bool
     received_at_ms: int | None
     loop_id: int | None
+    fold: FoldOut | None
+    children: int  # alarms folded into it
 
 
 class AlarmPage(Schema):
     items: list[AlarmOut]
     next: str | None
+
+
+class ChildOut(AlarmOut):
+    reason: str  # why it is folded, in the language of the request
+
+
+class ChildPage(Schema):
+    items: list[ChildOut]
+    next: str | None
+    all: int
+    seen: int  # in sight of the user
+    unacked: int  # not acknowledged, and the user may
+
+
+class StormOut(Schema):
+    """A site in a storm of alarms: ``raised`` in the last ten minutes, ``folded`` of these."""
+
+    site: SiteRef
+    org_path: str
+    began_at_ms: int
+    raised: int
+    peak: int
+    folded: int
 
 
 class DeedOut(Schema):
@@ -340,6 +377,8 @@ class AlarmDetail(Schema):
     peak_at_ms: int | None
     cleared_value: float | None
     ack_note: str
+    parent: AlarmOut | None  # shown instead of this one
+    reason: str  # why it is folded, in the language of the request
     rule: RuleOut | None
     deeds: list[DeedOut]
     loop: LoopDetail | None
@@ -356,6 +395,7 @@ class TimelineOut(Schema):
 
 class AckIn(Schema):
     note: str = ""
+    children: bool = False  # also those folded into it
 
 
 class AckManyIn(Schema):

@@ -30,6 +30,7 @@ class Filters:
     unacked: bool = False
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
+    folded: bool | None = None  # into another alarm
 
 
 def alarms(user: Any) -> QuerySet[Alarm]:
@@ -56,6 +57,8 @@ def alarm_page(user: Any, filters: Filters, *, cursor: str | None = None, size: 
 
         found = Org.objects.filter(code=filters.org).first()
         rows = rows.filter(org_path__startswith=found.path) if found else rows.none()
+    if filters.folded is not None:
+        rows = rows.exclude(parent=None) if filters.folded else rows.unfolded()
     if filters.since:
         rows = rows.filter(raised_at__gte=filters.since)
     if filters.until:

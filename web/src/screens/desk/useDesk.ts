@@ -11,6 +11,7 @@ import { useLive } from "@/lib/live";
 import { useUnits } from "@/lib/units";
 import { number } from "@/lib/format";
 import { useSites } from "./useSites";
+import { useStorms } from "./useStorms";
 import { useWarnings } from "./useWarnings";
 import { useTimeline, type SpanName } from "./useTimeline";
 
@@ -34,6 +35,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   });
   const sites = useSites();
   const warnings = useWarnings();
+  const storms = useStorms();
   const timeline = useTimeline(span);
   const live = useLive();
   const fences = shallowRef<FeatureCollection | null>(null);
@@ -70,6 +72,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
     void sites.load();
     void timeline.load();
     void warnings.load();
+    void storms.load();
   }
 
   let isFirst = true;
@@ -81,6 +84,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   live.on("reset", loadAll);
   live.on<Alarm>("alarm", (alarm) => {
     alarms.apply(alarm);
+    storms.loadSoon();
     sites.loadSoon(MAP_SETTLES_MS);
     events.onAlarm?.(alarm);
   });
@@ -124,5 +128,5 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
   loadAll();
   live.want(TOPICS);
 
-  return { me, alarms, sites, warnings, units, fences, timeline, live, alarmSites, announced, instead, may, loadAll };
+  return { me, alarms, sites, warnings, storms: storms.storms, units, fences, timeline, live, alarmSites, announced, instead, may, loadAll };
 }

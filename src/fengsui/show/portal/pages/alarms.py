@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.show.lists import alarms as lists
+from fengsui.show.lists import folding
 from fengsui.show.lists import loops as loop_lists
 from fengsui.show.lists import risk as risk_lists
 from fengsui.show.lists.scenarios import why
@@ -28,7 +29,7 @@ from fengsui.show.portal.pages.page import (
     refused,
     show,
 )
-from fengsui.show.words import say
+from fengsui.show.words import fold_reason, say
 from fengsui.warn.alarms import services
 from fengsui.warn.alarms.life import state
 from fengsui.warn.alarms.models import ALARM_KINDS, Priority
@@ -41,10 +42,11 @@ SHELVES = (30, 60, 120, 240, 480, 720)  # minutes
 @require_safe
 @page("alarm.view")
 def alarm_list(request: HttpRequest) -> HttpResponse:
-    which = choice(request, "show", ("standing", "unacked", "all"), "standing")
+    which = choice(request, "show", ("standing", "unacked", "folded", "all"), "standing")
     level = choice(request, "level", [str(p) for p in Priority.values])
     filters = lists.Filters(
         standing=which != "all",
+        folded=None if which == "all" else which == "folded",
         unacked=which == "unacked",
         level=(int(level),) if level else (),
         kind=choice(request, "kind", dict(ALARM_KINDS)),
@@ -61,6 +63,8 @@ def alarm_list(request: HttpRequest) -> HttpResponse:
         "next": next_url(request, found),
         "first": first_url(request),
         "which": which,
+        "folded_now": folding.folded_now(request.user),
+        "storms": folding.storms(request.user),
         "level": level,
         "filters": filters,
         "since": request.GET.get("since", "") if filters.since else "",
@@ -78,12 +82,26 @@ def alarm_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @page("alarm.view")
 def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    alarm = one_or_404(lists.alarms(request.user), pk=pk)
+    alarm = one_or_404(folding.explained(request.user), pk=pk)
+    behind = (
+        folding.children(request.user, alarm, cursor=request.GET.get("cursor"))
+        if alarm.folded_count
+        else None
+    )
     loop = loop_lists.loops(request.user).filter(key=f"alarm:{alarm.key}").first()
     context: dict[str, Any] = {
         "alarm": alarm,
         "state": state(alarm, timezone.now()),
         "deeds": alarm.deeds.order_by("at", "id"),
+        "parent": lists.alarms(request.user).filter(pk=alarm.parent_id).first(),
+        "reason": fold_reason(alarm),
+        "counts": folding.behind(request.user, alarm),
+        "children": [
+            {"alarm": child, "state": state(child, timezone.now()), "reason": fold_reason(child)}
+            for child in (behind.items if behind else ())
+        ],
+        "next": next_url(request, behind) if behind else "",
+        "first": first_url(request) if behind else "",
         "may_ack": access.may(request.user, "alarm.ack", alarm.org_path) and alarm.acked_at is None,
         "may_shelve": access.may(request.user, "alarm.shelve", alarm.org_path)
         and alarm.rule is not None
@@ -112,8 +130,10 @@ def ack(request: HttpRequest) -> HttpResponse:
     for pk in ids:
         try:
             if pk in found:
-                services.ack(request.user, found[pk], request.POST.get("note", ""))
+                alarm = services.ack(request.user, found[pk], request.POST.get("note", ""))
                 done += 1
+                if request.POST.get("children"):
+                    done += services.ack_children(request.user, alarm, request.POST.get("note", ""))
         except FengsuiError as error:
             why.add(say(error))
     if done:
