@@ -28,7 +28,7 @@ FROM devices_datastream d JOIN alarms_rule r ON r.datastream_id = d.id WHERE d.c
 INSERT INTO scenarios_binding (scenario_id, name, datastream_id, max_age_ms)
 SELECT s.id, n.name, n.stream, 60000 FROM scenarios_scenariorule s, (VALUES ('level', 1), ('inlet', 2)) n(name, stream);
 """
-ALARM = """SELECT a.key, a.cause, a.cleared_at IS NOT NULL, a.received_at IS NOT NULL
+ALARM = """SELECT a.key, a.grounds, a.cleared_at IS NOT NULL, a.received_at IS NOT NULL
     FROM alarms_alarm a JOIN scenarios_scenariorule s ON s.rule_id = a.rule_id"""
 
 

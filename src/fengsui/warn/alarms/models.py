@@ -189,7 +189,9 @@ class Alarm(models.Model):
     ack_note = models.CharField(max_length=300, blank=True)
     shelved_until = models.DateTimeField(null=True)
     is_suppressed = models.BooleanField(default=False)
-    cause = models.JSONField(null=True)  # of a scenario rule: which conditions held, and what everything was
+    grounds = models.JSONField(
+        null=True
+    )  # of a scenario rule: which conditions held, and what everything was
     received_at = models.DateTimeField(null=True)  # when the gateway received the reading that raised it
     created_at = models.DateTimeField(auto_now_add=True)
     version = models.PositiveIntegerField(

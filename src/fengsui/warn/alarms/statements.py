@@ -4,17 +4,17 @@
 EPOCH = "(timestamptz 'epoch' + {} * interval '1 millisecond')"
 
 EVENTS = """unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::bigint[], %s::float8[], %s::bigint[],
-    %s::bigint[], %s::text[]) AS e(rule_id, time_ms, value, started_ms, peak_value, peak_ms, received_ms, cause)"""
+    %s::bigint[], %s::text[]) AS e(rule_id, time_ms, value, started_ms, peak_value, peak_ms, received_ms, grounds)"""
 KEY = "e.rule_id || ':' || e.started_ms"
 
 RAISE = f"""
 INSERT INTO alarms_alarm (key, rule_id, rule_version, datastream_id, site_id, org_id, org_path, kind,
     priority, setpoint, raised_at, raised_value, peak_value, peak_at, shelved_until, is_suppressed,
-    received_at, cause, ack_note, created_at)
+    received_at, grounds, ack_note, created_at)
 SELECT {KEY}, r.id, r.version, d.id, s.id, s.org_id, s.org_path, r.kind, r.priority, r.setpoint,
     {EPOCH.format("e.started_ms")}, e.value, e.peak_value, {EPOCH.format("e.peak_ms")},
     CASE WHEN r.shelved_until > clock_timestamp() THEN r.shelved_until END, d.stopped_at IS NOT NULL,
-    {EPOCH.format("e.received_ms")}, e.cause::jsonb, '', clock_timestamp()
+    {EPOCH.format("e.received_ms")}, e.grounds::jsonb, '', clock_timestamp()
 FROM {EVENTS}
 JOIN alarms_rule r ON r.id = e.rule_id AND r.shadow_of_id IS NULL
 JOIN devices_datastream d ON d.id = r.datastream_id

@@ -109,7 +109,7 @@ def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_warn": access.may(request.user, "warning.draft", alarm.org_path),
         "may_rule": access.may(request.user, "rule.edit", alarm.org_path),
         "shelves": SHELVES,
-        "why": why(alarm.cause) if alarm.cause else None,
+        "why": why(alarm.grounds) if alarm.grounds else None,
     }
     if alarm.datastream.code == series.CODE:
         context["risk_at"] = risk_lists.points_at(

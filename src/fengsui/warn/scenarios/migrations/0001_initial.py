@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('alarms', '0008_cause'),
+        ('alarms', '0008_grounds'),
         ('devices', '0007_multi_datastreams'),
         ('changes', '0002_bump'),
     ]

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='alarm',
-            name='cause',
+            name='grounds',
             field=models.JSONField(null=True),
         ),
     ]

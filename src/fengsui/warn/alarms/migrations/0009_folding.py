@@ -10,7 +10,7 @@ from fengsui.stores.changes import bump_on_change
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alarms', '0006_occurrences'),
+        ('alarms', '0008_grounds'),
         ('changes', '0002_bump'),
         ('devices', '0008_relations'),
         ('orgs', '0002_words'),
