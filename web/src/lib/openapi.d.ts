@@ -184,6 +184,231 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm By Code
+         * @description Confirm by the one-time code of a call, without logging in: for gateways of text messages and voice calls.
+         */
+        post: operations["fengsui_show_api_calls_confirm_by_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Contacts
+         * @description Add and change responsible persons, known by organisation and name; with one bad row nothing is changed.
+         */
+        post: operations["fengsui_show_api_calls_import_contacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/places/{pk}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Place
+         * @description Confirm for one's own place.
+         */
+        post: operations["fengsui_show_api_calls_confirm_place"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/places/{pk}/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record Phone
+         * @description Record who spoke by phone, and when.
+         */
+        post: operations["fengsui_show_api_calls_record_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Calls
+         * @description The figures of a warning (id of its message), whole and by county, of the places in sight.
+         */
+        get: operations["fengsui_show_api_calls_get_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Places
+         * @description Places of a warning in the order of the tree; ``state``: unconfirmed, calling, nobody, confirmed or ended.
+         */
+        get: operations["fengsui_show_api_calls_list_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Calls
+         * @description Call for a warning by hand; places that are called already are left alone.
+         */
+        post: operations["fengsui_show_api_calls_start_calls"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Day
+         * @description Every site in sight that has to commit on a day (today unless given), the missing first, 5,000 at most.
+         */
+        get: operations["fengsui_show_api_commitments_list_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments/sites/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Of Site
+         * @description The versions of a site, the newest day first, 100 at most.
+         */
+        get: operations["fengsui_show_api_commitments_list_of_site"];
+        put?: never;
+        /**
+         * Give
+         * @description The commitment of today, or with ``reason`` an amendment of it.  422 ``warn.commitment_not_explained`` says what
+         *     differs from what the platform knows; ``…/check`` gives the keys.
+         */
+        post: operations["fengsui_show_api_commitments_give"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments/sites/{code}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description What would have to be explained; nothing is kept.
+         */
+        post: operations["fengsui_show_api_commitments_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Commitment
+         * @description One version as it was given.
+         */
+        get: operations["fengsui_show_api_commitments_get_commitment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datastreams/{pk}/corrections": {
         parameters: {
             query?: never;
@@ -392,6 +617,29 @@ export interface paths {
         get: operations["fengsui_show_api_hazards_get_identification"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/sites/{code}/inventory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Inventory
+         * @description Keep an inventory as the site's next version, identified at once; ``dry_run`` reckons and keeps nothing.
+         *
+         *     The same rows again are the same version.  A row that cannot be read is in the answer's problems of a dry run, and
+         *     keeps the whole from being kept.
+         */
+        post: operations["fengsui_show_api_hazards_import_inventory"];
         delete?: never;
         options?: never;
         head?: never;
@@ -614,6 +862,66 @@ export interface paths {
          * @description Who is logged in, what they may do and where, and the map's first view.
          */
         get: operations["fengsui_show_api_api_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Media
+         * @description Newest first.  ``q`` begins the code of a device; ``state`` is here, waiting (at the device) or removed.
+         */
+        get: operations["fengsui_show_api_media_list_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Medium
+         * @description One of them.
+         */
+        get: operations["fengsui_show_api_media_get_medium"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{pk}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Medium File
+         * @description The file: a JPEG as it is, anything else as a download.
+         */
+        get: operations["fengsui_show_api_media_get_medium_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1199,6 +1507,25 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** BadRowOut */
+        BadRowOut: {
+            /** Row */
+            row: number;
+            /** Why */
+            why: string;
+        };
+        /** CalledOut */
+        CalledOut: {
+            /** Counties */
+            counties: components["schemas"]["CountyOut"][];
+            figures: components["schemas"]["FiguresOut"];
+            /** Headline */
+            headline: string;
+            /** Identifier */
+            identifier: string;
+            /** Message */
+            message: number;
+        };
         /** CauseOut */
         CauseOut: {
             /** Code */
@@ -1207,6 +1534,13 @@ export interface components {
             name: string;
             /** Needs Note */
             needs_note: boolean;
+        };
+        /** CheckedOut */
+        CheckedOut: {
+            /** Doubts */
+            doubts: {
+                [key: string]: string;
+            }[];
         };
         /** ChildOut */
         ChildOut: {
@@ -1278,6 +1612,22 @@ export interface components {
             /** Unacked */
             unacked: number;
         };
+        /** CodeIn */
+        CodeIn: {
+            /** Code */
+            code: string;
+        };
+        /** CodeOut */
+        CodeOut: {
+            /** Confirmed */
+            confirmed: boolean;
+            /** Headline */
+            headline: string;
+            /** Is New */
+            is_new: boolean;
+            /** Place */
+            place: string;
+        };
         /** CommandIn */
         CommandIn: {
             /**
@@ -1308,6 +1658,141 @@ export interface components {
             protocol: string;
             /** Said */
             said: unknown[];
+        };
+        /**
+         * CommitmentIn
+         * @description ``explained`` maps the key of each doubt that the refusal named to words.
+         */
+        CommitmentIn: {
+            /**
+             * Changes
+             * @default 0
+             */
+            changes: number;
+            /**
+             * Contractors
+             * @default 0
+             */
+            contractors: number;
+            /**
+             * Explained
+             * @default {}
+             */
+            explained: {
+                [key: string]: string;
+            };
+            /**
+             * Major Danger
+             * @default false
+             */
+            major_danger: boolean;
+            /**
+             * Overhaul
+             * @default 0
+             */
+            overhaul: number;
+            /**
+             * Pilot
+             * @default false
+             */
+            pilot: boolean;
+            /** Principal */
+            principal: string;
+            /** Promise */
+            promise: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Responsibility
+             * @default false
+             */
+            responsibility: boolean;
+            /** Risk Grade */
+            risk_grade: number;
+            /** Running */
+            running: number;
+            /**
+             * Start Up
+             * @default false
+             */
+            start_up: boolean;
+            /**
+             * Stopped
+             * @default []
+             */
+            stopped: string[];
+            /**
+             * Stopped Units
+             * @default 0
+             */
+            stopped_units: number;
+            /**
+             * Trial
+             * @default false
+             */
+            trial: boolean;
+            /** Units */
+            units: number;
+            /**
+             * Works
+             * @default {}
+             */
+            works: {
+                [key: string]: components["schemas"]["WorkIn"];
+            };
+        };
+        /** CommitmentOut */
+        CommitmentOut: {
+            /** At Ms */
+            at_ms: number;
+            /** By */
+            by: string;
+            /** Day */
+            day: string;
+            /** Doubts */
+            doubts: components["schemas"]["DoubtOut"][];
+            /** Id */
+            id: number;
+            /** Is Late */
+            is_late: boolean;
+            /** Number */
+            number: number;
+            /** Principal */
+            principal: string;
+            /** Reason */
+            reason: string;
+            /** Risk Grade */
+            risk_grade: number;
+            /** Said */
+            said: {
+                [key: string]: unknown;
+            };
+            /** Sha256 */
+            sha256: string;
+            /** Site */
+            site: string;
+        };
+        /** ContactIn */
+        ContactIn: {
+            /** Active */
+            active?: boolean | null;
+            /** Email */
+            email?: string | null;
+            /** Name */
+            name: string;
+            /** Order */
+            order?: number | null;
+            /** Org */
+            org: string;
+            /** Phone */
+            phone?: string | null;
+            /** Post */
+            post?: string | null;
+            /** User */
+            user?: string | null;
         };
         /** CorrectionIn */
         CorrectionIn: {
@@ -1363,6 +1848,25 @@ export interface components {
         CorrectionsOut: {
             /** Items */
             items: components["schemas"]["CorrectionOut"][];
+        };
+        /** CountyOut */
+        CountyOut: {
+            /** County */
+            county: string;
+            /** Given */
+            given: number;
+            /** Late */
+            late: number;
+            /** Missing */
+            missing: number;
+            /** Name */
+            name: string;
+            /** Obliged */
+            obliged: number;
+            /** Rate */
+            rate: number | null;
+            /** Waiting */
+            waiting: number;
         };
         /** CurveOf */
         CurveOf: {
@@ -1464,6 +1968,16 @@ export interface components {
             /** Unit */
             unit: string;
         };
+        /** DayOut */
+        DayOut: {
+            /** Counties */
+            counties: components["schemas"]["CountyOut"][];
+            /** Day */
+            day: string;
+            figures: components["schemas"]["FiguresOut"];
+            /** Items */
+            items: components["schemas"]["LineOut"][];
+        };
         /** DeedOut */
         DeedOut: {
             /** Actor */
@@ -1474,6 +1988,15 @@ export interface components {
             note: string;
             /** What */
             what: string;
+        };
+        /** DoubtOut */
+        DoubtOut: {
+            /** Explained */
+            explained: string;
+            /** Key */
+            key: string;
+            /** Words */
+            words: string;
         };
         /** EvidenceOut */
         EvidenceOut: {
@@ -1544,6 +2067,21 @@ export interface components {
              * @constant
              */
             type: "FeatureCollection";
+        };
+        /** FiguresOut */
+        FiguresOut: {
+            /** Given */
+            given: number;
+            /** Late */
+            late: number;
+            /** Missing */
+            missing: number;
+            /** Obliged */
+            obliged: number;
+            /** Rate */
+            rate: number | null;
+            /** Waiting */
+            waiting: number;
         };
         /** FiltersIn */
         FiltersIn: {
@@ -1750,6 +2288,49 @@ export interface components {
             /** Where */
             where: string;
         };
+        /** ImportOut */
+        ImportOut: {
+            /** Added */
+            added: number;
+            /** Bad */
+            bad: components["schemas"]["BadRowOut"][];
+            /** Changed */
+            changed: number;
+            /** Kept */
+            kept: boolean;
+            /** Same */
+            same: number;
+        };
+        /** InventoryIn */
+        InventoryIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Rows */
+            rows: {
+                [key: string]: string | number | null;
+            }[];
+            /**
+             * Source
+             * @default API
+             */
+            source: string;
+        };
+        /** InventoryOut */
+        InventoryOut: {
+            /** Answer */
+            answer: {
+                [key: string]: unknown;
+            };
+            /** Kept */
+            kept: boolean;
+            /** Sha256 */
+            sha256: string;
+            /** Version */
+            version: number | null;
+        };
         /**
          * LatestOut
          * @description Columns of equal length; ``source`` says whether the pipeline answered or the history was read.
@@ -1789,6 +2370,24 @@ export interface components {
             title_en: string;
             /** Url */
             url: string;
+        };
+        /** LineOut */
+        LineOut: {
+            /** Commitment */
+            commitment: number | null;
+            /** Deadline Ms */
+            deadline_ms: number;
+            /** Name */
+            name: string;
+            /** Org */
+            org: string;
+            /** Site */
+            site: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "given" | "late" | "missing" | "waiting";
         };
         /** LoopDeedOut */
         LoopDeedOut: {
@@ -2019,6 +2618,71 @@ export interface components {
             /** Username */
             username: string;
         };
+        /**
+         * MediumOut
+         * @description A picture, sound or video of a device; ``url`` is null while, or once, the file is not here.
+         */
+        MediumOut: {
+            /** Asked By */
+            asked_by: string;
+            /** Channel */
+            channel: number | null;
+            /** Command */
+            command: string;
+            /** Content Type */
+            content_type: string;
+            /** Device */
+            device: string;
+            /** Direction Deg */
+            direction_deg: number | null;
+            /** Event */
+            event: number | null;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "picture" | "audio" | "video";
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Number */
+            number: number | null;
+            /** Protocol */
+            protocol: string;
+            /** Received At */
+            received_at: string | null;
+            /** Removed At */
+            removed_at: string | null;
+            /** Sha256 */
+            sha256: string;
+            /** Site */
+            site: string;
+            /** Size */
+            size: number;
+            /** Speed Km H */
+            speed_km_h: number | null;
+            /** Taken At */
+            taken_at: string | null;
+            /** Thing */
+            thing: string | null;
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+            /** Url */
+            url: string | null;
+        };
+        /** MediumPage */
+        MediumPage: {
+            /** Items */
+            items: components["schemas"]["MediumOut"][];
+            /** Next */
+            next: string | null;
+        };
         /** MembershipOut */
         MembershipOut: {
             org: components["schemas"]["OrgRef"];
@@ -2077,6 +2741,71 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
+        };
+        /** PersonOut */
+        PersonOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Channels */
+            channels: {
+                [key: string]: string;
+            };
+            /** Due Ms */
+            due_ms: number;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Org */
+            org: string;
+            /** Phone */
+            phone: string;
+            /** Post */
+            post: string;
+        };
+        /** PhoneIn */
+        PhoneIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Spoke Ms */
+            spoke_ms?: number | null;
+            /** Who */
+            who: string;
+        };
+        /** PlaceOut */
+        PlaceOut: {
+            /** Calls */
+            calls: components["schemas"]["PersonOut"][];
+            /** Confirmed By */
+            confirmed_by: string;
+            /** Confirmed Ms */
+            confirmed_ms: number | null;
+            /** How */
+            how: string;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Next Ms */
+            next_ms: number | null;
+            /** Opened Ms */
+            opened_ms: number;
+            /** Org */
+            org: string;
+            /** State */
+            state: string;
+        };
+        /** PlacesPage */
+        PlacesPage: {
+            /** Items */
+            items: components["schemas"]["PlaceOut"][];
+            /** Next */
+            next: string | null;
         };
         /** PointOut */
         PointOut: {
@@ -2392,6 +3121,11 @@ export interface components {
             /** To Ms */
             to_ms: number;
         };
+        /** StartedOut */
+        StartedOut: {
+            /** Places */
+            places: number;
+        };
         /** StatusOut */
         StatusOut: {
             /** At Ms */
@@ -2651,6 +3385,19 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** WorkIn */
+        WorkIn: {
+            /**
+             * Count
+             * @default 0
+             */
+            count: number;
+            /**
+             * Permits
+             * @default []
+             */
+            permits: string[];
+        };
     };
     responses: never;
     parameters: never;
@@ -2879,6 +3626,295 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_confirm_by_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_import_contacts: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactIn"][];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_confirm_place: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_record_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_get_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_list_places: {
+        parameters: {
+            query?: {
+                state?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacesPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_start_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_list_day: {
+        parameters: {
+            query?: {
+                day?: string | null;
+                state?: string;
+                q?: string;
+                county?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DayOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_list_of_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_give: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitmentIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitmentIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_get_commitment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentOut"];
                 };
             };
         };
@@ -3145,6 +4181,34 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+        };
+    };
+    fengsui_show_api_hazards_import_inventory: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InventoryOut"];
                 };
             };
         };
@@ -3427,6 +4491,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_list_media: {
+        parameters: {
+            query?: {
+                q?: string;
+                site?: string;
+                kind?: string;
+                state?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediumPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_get_medium: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediumOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_get_medium_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
         };
