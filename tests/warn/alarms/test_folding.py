@@ -1,9 +1,12 @@
 """A flood becomes one alarm with its consequences behind it, in the database: whoever records what first."""
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from fengsui.base.errors import NotAllowed
@@ -215,3 +218,26 @@ def test_ten_new_alarms_in_ten_minutes_are_a_storm_until_fewer_than_five(plant):
     services.settle(timezone.now() + timedelta(minutes=30))
     storm.refresh_from_db()
     assert storm.ended_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_record_at_once_agree(plant):
+    """Each records its half, child and parent apart, in batches that cross."""
+    events = plant.flood()
+    halves = [events[::2], events[1::2]]
+    start = threading.Barrier(2)
+
+    def record(half):
+        try:
+            start.wait(10)
+            for first in range(0, len(half), 2):
+                services.record_events(half[first : first + 2])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(record, half) for half in halves]:
+            done.result(60)
+    parent = Alarm.objects.get(datastream__code="gw")
+    assert parent.folded_count == parent.children.count() == SENSORS
+    assert {a.datastream.code for a in Alarm.objects.unfolded()} == {"gw", "gas-1"}
