@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from fengsui.sense.gateways import topics
-from fengsui.sense.gateways.callout import ACCOUNT
 from fengsui.sense.gateways.nkeys import AccountKey, derive
+from fengsui.sense.gateways.topics import ACCOUNT
 
 HEADERS_BYTES = 8192  # what the server may add to an MQTT payload
 MAX_PAYLOAD = (4 << 20) + HEADERS_BYTES

@@ -7,6 +7,8 @@ from fengsui.people.accounts.views import set_language
 from fengsui.show.api.api import api
 from fengsui.show.sta import views as sta
 
+admin.autodiscover()
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     re_path(r"^sta/v1\.1(?:/(?P<path>.*))?$", sta.service, name="sensorthings"),

@@ -12,8 +12,8 @@ class AccountsConfig(AppConfig):
         from fengsui.people.accounts import signals  # noqa: F401  — its receivers are connected by being imported
 
 
-class AdminConfig(admin_apps.AdminConfig):
-    """Django's admin with our site: see site.py."""
+class AdminConfig(admin_apps.SimpleAdminConfig):
+    """Django's admin with our site: see site.py.  Its pages are read with the URLs: only ``web`` has use for them."""
 
     default = False
     default_site = "fengsui.people.accounts.site.OperatorSite"

@@ -17,12 +17,12 @@ from fengsui.sense.gateways import nkeys, topics
 from fengsui.sense.gateways.nkeys import AccountKey, BadToken
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import DeviceRow, Registry, SiteRow
+from fengsui.sense.gateways.topics import ACCOUNT
 
 log = structlog.get_logger()
 
 SUBJECT = "$SYS.REQ.USER.AUTH"
 QUEUE = "gateway"
-ACCOUNT = "FENGSUI"
 TOPIC = "v1.{site}.readings"
 STREAMS_MOST = 500  # datastreams of a site that are named in a permission
 CLIENT_ID = re.compile(r"[A-Za-z0-9._:/@-]{0,128}")

@@ -6,6 +6,7 @@ clients publish there to SAID, and what we publish to TELL comes out there (``MA
 A dot of a topic is ``//`` in the server's subjects; permissions to publish are for the mapped subject.
 """
 
+ACCOUNT = "FENGSUI"  # of the bus: devices and roles, apart from the system's own
 SAID, TELL, HEARD = "sta.said", "sta.tell", "v1//1"
 MAPPINGS = {
     f"{HEARD}.*.Observations": f"{SAID}.{{{{wildcard(1)}}}}.Observations",
