@@ -77,8 +77,9 @@ runtime:
 	@$(MAKE) -s --no-print-directory -j2 $(VENV)/.runtime $(DIST)
 	@$(MAKE) -s --no-print-directory -j2 $(VENV)/.locale $(VENV)/.compiled
 
-setup: runtime
-	@$(MAKE) -s --no-print-directory $(VENV)/.dev
+setup:
+	@$(MAKE) -s --no-print-directory -j2 $(VENV)/.runtime $(DIST)
+	@$(MAKE) -s --no-print-directory -j2 $(VENV)/.dev $(VENV)/.locale $(VENV)/.compiled
 
 spark: $(VENV)/.spark
 	@command -v java >/dev/null || tools/system_packages.sh openjdk-17-jre-headless
@@ -88,7 +89,9 @@ run: runtime
 
 # -- tests: lanes side by side, so that no core waits -----------------------------------------------------------
 
-test: setup system-packages
+test:
+	@$(MAKE) -s --no-print-directory -j3 $(VENV)/.runtime $(DIST) system-packages
+	@$(MAKE) -s --no-print-directory setup
 	@echo "checks, browser tests and all other tests side by side; each tells what it found when it ends …"
 	@$(MAKE) --no-print-directory -j3 --output-sync=recurse lane-checks lane-browser lane-others
 
@@ -149,7 +152,7 @@ bench: setup spark
 	@tools/peers.sh
 	@$(BIN)/fengsui bench --write docs/benchmarks.md
 
-system-packages:
+system-packages: | $(VENV)/bin/pip  # both may ask apt, which serves one at a time
 	@tools/system_packages.sh chromium fonts-noto-cjk
 
 # -- upkeep -----------------------------------------------------------------------------------------------------
