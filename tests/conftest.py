@@ -3,6 +3,8 @@
 They are started once a run (the xdist controller starts them, its workers use them) and stopped at the end.
 """
 
+import atexit
+import gc
 import os
 import shutil
 import signal
@@ -17,7 +19,7 @@ import pytest
 import structlog
 from hypothesis import settings as _hypothesis
 
-from fengsui.run import nats, postgres
+from fengsui.run import memory, nats, postgres
 from tests import prepared
 from tests.prepared import ROOT, free_port
 
@@ -123,6 +125,12 @@ def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
         items.sort(key=_turn)
     return result
+
+
+def pytest_collection_finish(session):
+    """Modules and tests stay: the collector of cycles need not visit them, as in a role."""
+    memory.settle()
+    atexit.register(gc.unfreeze)  # or DuckDB counts what it never gets back
 
 
 def _turn(item) -> int:

@@ -15,6 +15,7 @@ import urllib.request
 import pytest
 
 from fengsui.run.scratch import Scratch
+from tests import prepared
 from tests.conftest import wait_until
 from tests.live import works
 
@@ -70,6 +71,7 @@ def site(tmp_path_factory):
         FENGSUI_MIN_FREE_BYTES=str(LEAST_MIB << 20),
     )
     made.output = folder / "out"
+    prepared.put(made.home, durable=True)
     try:
         works.load(made)
         yield made, disk

@@ -36,17 +36,18 @@ FENCE = {
 }
 
 
-@pytest.fixture
-def plant(tmp_path):
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory):
     (port,) = free_ports(1)
-    made = Plant(tmp_path / "var", FENGSUI_EPOCH_MS="300", FENGSUI_JT808_PORT=str(port))
+    folder = tmp_path_factory.mktemp("plant")
+    made = Plant(folder / "var", FENGSUI_EPOCH_MS="300", FENGSUI_JT808_PORT=str(port))
     roles = []
     try:
         made.register(1, 1, 0)
         for name, text in (("units.csv", UNITS), ("park.geojson", json.dumps(FENCE))):
-            (tmp_path / name).write_text(text)
-        assert made.made.run("units", "import", str(tmp_path / "units.csv")).returncode == 0
-        assert made.made.run("units", "fences", str(tmp_path / "park.geojson")).returncode == 0
+            (folder / name).write_text(text)
+        assert made.made.run("units", "import", str(folder / "units.csv")).returncode == 0
+        assert made.made.run("units", "fences", str(folder / "park.geojson")).returncode == 0
         made.sql(DEVICE)
         done = made.made.run("units", "rule", "park", "enter", "--on-delay", "2", "--level", "1")
         assert done.returncode == 0, done.stderr
