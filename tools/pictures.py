@@ -27,6 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "pictures"
 PASSWORD = "Fengsui-demo-1"  # noqa: S105 — the demonstration's own, printed in the README
 RED_S = 12 * 60
+SAMPLE = (
+    "##0101QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;"
+    "CP=&&RtdInterval=30&&1C80\r\n"
+)
 DESK, WALL, PHONE = (1440, 900), (1920, 1080), (390, 844)
 
 
@@ -41,6 +45,14 @@ def first_row(page: Page) -> None:
     kind = page.url.split("?")[0].rstrip("/").rsplit("/", 1)[1]
     page.locator(f"main table tbody a[href^='/{kind}/']").first.click()
     page.wait_for_url(f"**/{kind}/*/")
+
+
+def explained(page: Page) -> None:
+    """The standard's own sample of HJ 212."""
+    page.locator("main select[name=protocol]").select_option("hj212")
+    page.locator("main textarea").fill(SAMPLE)
+    page.locator("main form button").first.click()
+    page.locator("main table tbody tr").first.wait_for()
 
 
 def as_table(page: Page) -> None:
@@ -79,6 +91,17 @@ PICTURES = (
     Picture("loop", "/loops/?show=open", "One loop", act=first_row),
     Picture("rules", "/rules/", "Rules"),
     Picture("rule", "/rules/", "One rule and its history", user="steward", act=first_row),
+    Picture("cameras", "/cameras/", "Cameras"),
+    Picture("units", "/units/", "Moving units"),
+    Picture("media", "/media/", "Pictures and recordings of devices"),
+    Picture("fences", "/fences/", "Geofences"),
+    Picture("unmapped", "/unmapped/", "Codes that nobody mapped", user="steward"),
+    Picture("frames", "/frames/", "A frame explained field by field", user="steward", act=explained),
+    Picture("warnings", "/warnings/", "Public warnings"),
+    Picture("hazards", "/hazards/", "Major hazards"),
+    Picture("risk", "/risk/", "Live risk"),
+    Picture("risk-map", "/risk/map/", "Live risk as a cloud map"),
+    Picture("scorecards", "/scorecards/", "Scorecards of warnings"),
     Picture("quarantine", "/quarantine/", "Quarantine", user="steward"),
     Picture("ledger", "/ledger/", "Loss ledger"),
     Picture("orgs", "/orgs/", "Organisations"),

@@ -1,6 +1,7 @@
 """The glance at the door lets through only what the checks let through."""
 
 import json
+from unittest import mock
 
 import numpy as np
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from fengsui.base.batch import Batch
 from fengsui.govern import checks
 from fengsui.run.intake import Admission
+from fengsui.sense.gateways import glance
 from fengsui.sense.gateways.registry import Registry, SiteRow, Snapshot
 
 NOW, DAY = 1_800_000_000_000, 86_400_000
@@ -40,7 +42,7 @@ def test_a_glance_never_passes_what_the_checks_refuse(rows):
 
     quick, slow = batch(), batch()
     admission(quick, NOW)
-    admission._all_pass = lambda *_: False
-    admission(slow, NOW)
+    with mock.patch.object(glance, "all_pass", return_value=False):
+        admission(slow, NOW)
     assert quick.reason.tolist() == slow.reason.tolist()
     assert (quick.reason == 0).all() or checks.is_refused(quick.reason).any()

@@ -31,6 +31,7 @@ BENCHES = (
     "sta",
     "connections",
     "units",
+    "map",
     "detectors",
     "backtest",
     "risk",

@@ -145,12 +145,17 @@ def _line(codec: Codec, joiner: Joiner, line: str, number: int) -> dict[str, Any
     if not isinstance(given, dict):
         return _refused(codec, "not_json", f"line {number} is no JSON object", {})
     key = next(
-        (name for name in ("hex", "text", "frame", *codec.pieces) if isinstance(given.get(name), str)), None
+        (
+            name
+            for name in ("hex", "text", "frame", "message", *codec.pieces)
+            if isinstance(given.get(name), str)
+        ),
+        None,
     )
     rest = {name: value for name, value in given.items() if name != key}
     if key is None:
         return _refused(codec, "no_frame", f"line {number} has neither hex nor text", rest)
-    if key in ("text", "frame"):
+    if key in ("text", "frame", "message"):
         data: bytes | None = given[key].encode("utf-8", "surrogatepass")
     else:
         data = unhex(given[key])

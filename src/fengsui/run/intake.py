@@ -16,7 +16,7 @@ from fengsui.base.batch import Batch, Refused
 from fengsui.base.quality import Reason
 from fengsui.govern import checks
 from fengsui.run import settings
-from fengsui.sense.gateways import door, http, repeats
+from fengsui.sense.gateways import door, glance, http, repeats
 from fengsui.sense.gateways.publisher import Busy, Publisher
 from fengsui.sense.gateways.refusals import Refusals
 from fengsui.sense.gateways.registry import Registry, Streams
@@ -146,9 +146,12 @@ class Admission:
         streams = self._registry.streams(batch.site)
         if not len(streams.ids):
             return
-        row = np.minimum(np.searchsorted(streams.ids, batch.datastream), len(streams.ids) - 1)
-        if self._all_pass(batch, streams, row, now_ms):
+        if glance.fits(batch.datastream, batch.time_ms, batch.value) and glance.all_pass(
+            batch.datastream, batch.time_ms, batch.value, streams.ids, streams.range_min, streams.range_max,
+            streams.stopped_ms, *self.bounds(now_ms),
+        ):  # fmt: skip
             return
+        row = np.minimum(np.searchsorted(streams.ids, batch.datastream), len(streams.ids) - 1)
         reason = checks.first_reason(
             checks.check_stopped(batch.time_ms, streams.stopped_ms[row]),
             checks.check_clock(batch.time_ms, now_ms, self.policy),
@@ -156,18 +159,6 @@ class Admission:
         )
         mark = checks.is_refused(reason) & (batch.reason == 0) & (batch.datastream >= 0)
         batch.reason[mark] = reason[mark]
-
-    def _all_pass(self, batch: Batch, streams: Streams, row: np.ndarray, now_ms: int) -> bool:
-        """Whether it is sure at a glance that no row is refused: the usual message, in half the time of the checks."""
-        if not len(row):
-            return True
-        first, last = int(batch.time_ms.min()), int(batch.time_ms.max())
-        low, high = self.bounds(now_ms)
-        if first < low or last > high or last >= int(streams.stopped_ms[row].min()):
-            return False
-        value = batch.value  # one that is no number is left to the checks
-        inside = (value >= streams.range_min[row]) & (value <= streams.range_max[row]) & np.isfinite(value)
-        return bool(inside.all())
 
 
 def _sent(batch: Batch, streams: Streams) -> dict[int, Refused]:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,13 @@ def phone(number: int) -> str:
 
 
 def bench(seconds: float) -> list[Figure]:
+    with running() as (made, port, told, pids):
+        return asyncio.run(_measure(made, port, told, seconds, pids))
+
+
+@contextlib.contextmanager
+def running() -> Iterator[tuple[Scratch, int, dict[str, Any], dict[str, int]]]:
+    """A platform with the fleet's units: it, the port of JT/T 808, what set-up told, pids of its roles."""
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         made = Scratch(
@@ -66,7 +74,7 @@ def bench(seconds: float) -> list[Figure]:
             _until(lambda: _answers(made.url) and made_ready(made))
             pids = {name: process.pid for name, process in roles.items()}
             told = json.loads(done.stdout.splitlines()[-1])
-            return asyncio.run(_measure(made, port, told, seconds, pids))
+            yield made, port, told, pids
         finally:
             for process in reversed(list(roles.values())):
                 process.send_signal(signal.SIGTERM)
@@ -79,7 +87,7 @@ def made_ready(made: Scratch) -> bool:
     return {"gateway", "pipeline", "web"} <= ready
 
 
-class _Fleet:
+class Fleet:
     """All vehicles; ``sent`` is when (monotonic) the position of a unit and time was written."""
 
     def __init__(self, port: int, unit_of: list[int]) -> None:
@@ -163,14 +171,14 @@ async def _watch(port: int, key: str, seen: dict[tuple[int, int], float], ready:
 async def _measure(
     made: Scratch, port: int, told: dict[str, Any], seconds: float, pids: dict[str, int]
 ) -> list[Figure]:
-    fleet, seen, ready = _Fleet(port, told["units"]), {}, asyncio.Event()  # type: ignore[var-annotated]
+    fleet, seen, ready = Fleet(port, told["units"]), {}, asyncio.Event()  # type: ignore[var-annotated]
     watching = asyncio.create_task(_watch(int(made.env["FENGSUI_PORT"]), told["session"], seen, ready))
     drives = [asyncio.create_task(fleet.drive(n)) for n in range(UNITS)]
     try:
         async with asyncio.timeout(PATIENCE_S):
             await ready.wait()
             while fleet.ready < UNITS:
-                _raise_failures(drives)
+                raise_failures(drives)
                 await asyncio.sleep(0.1)
         fleet.going.set()
         await asyncio.sleep(SETTLE_S)
@@ -178,7 +186,7 @@ async def _measure(
         await asyncio.sleep(max(10.0, seconds))
         until, after = time.monotonic(), {name: _cpu_s(pid) for name, pid in pids.items()}
         await asyncio.sleep(3)
-        _raise_failures([*drives, watching])
+        raise_failures([*drives, watching])
         fleet.ending.set()
     finally:
         for task in (*drives, watching):
@@ -206,7 +214,7 @@ async def _measure(
     ]
 
 
-def _raise_failures(tasks: list[asyncio.Task[None]]) -> None:
+def raise_failures(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         if task.done() and not task.cancelled() and (error := task.exception()):
             raise error

@@ -75,7 +75,7 @@ class Draft:
 
 def decode(data: bytes) -> Draft | BadPayload:
     """The readings of one message.  Never raises; BadPayload is returned when nothing in it can be read."""
-    if data.count(b",") > MAX_COMMAS:
+    if len(data) > MAX_COMMAS and data.count(b",") > MAX_COMMAS:
         return _too_many()
     try:
         message = _decoder.decode(data)
@@ -151,6 +151,7 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True):
     readings: list[_Row] | _Unset = msgspec.UNSET
 
 
+_MARK = np.uint8(ord('"'))
 _decoder = msgspec.json.Decoder(_Message)
 _FIELDS_OF_ROW = attrgetter("datastream", "time", "value", "quality", "unit")
 
@@ -159,10 +160,13 @@ def _columns(m: _Message, data: bytes) -> Draft | None:
     times = m.time if isinstance(m.time, list) else [m.time]
     streams, quality, units = m.datastreams, m.quality or {}, m.units or {}
     assert isinstance(streams, dict)
-    strings = len(m.__struct_fields__) - sum(getattr(m, f) is msgspec.UNSET for f in m.__struct_fields__)
-    strings += len(streams) + 2 * len(units) + len(quality) + isinstance(m.site, str)
+    fields = (
+        2 + (m.site is not msgspec.UNSET) + (m.quality is not msgspec.UNSET) + (m.units is not msgspec.UNSET)
+    )
+    strings = fields + len(streams) + 2 * len(units) + len(quality) + isinstance(m.site, str)
     strings += sum(isinstance(t, str) for t in times)
-    strings += sum(len(q) if isinstance(q, list) else 1 for q in quality.values())
+    if quality:
+        strings += sum(len(q) if isinstance(q, list) else 1 for q in quality.values())
     _no_repeated_key(data, strings)
     instants = _instants(times)
     if (
@@ -176,7 +180,7 @@ def _columns(m: _Message, data: bytes) -> Draft | None:
     if value.shape != ((len(streams), len(times)) if isinstance(m.time, list) else (len(streams),)):
         return None
     n, d = value.size, len(streams)
-    if n > MAX_READINGS or np.isinf(value).any():
+    if n > MAX_READINGS or np.count_nonzero(np.isinf(value)):
         return None
     codes = tuple(streams)
     index = {code: i for i, code in enumerate(codes)} if quality or units else {}
@@ -276,7 +280,7 @@ def _instants(times: list) -> list[int]:
 
 def _no_repeated_key(data: bytes, strings: int) -> None:
     """A repeated key is lost in a dict but not in the bytes: their quotation marks must be those of ``strings``."""
-    marks = data.count(b'"')
+    marks = int(np.count_nonzero(np.frombuffer(data, np.uint8) == _MARK))  # many: quicker than data.count
     if b"\\" in data:
         if b"\\\\" in data:
             raise _NotPlain

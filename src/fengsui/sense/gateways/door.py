@@ -117,9 +117,9 @@ def enter(
         dict(draft.sent),
     )
     admit(batch, received_ms)
-    if reason.any():
+    if np.count_nonzero(reason):  # quicker than any() on a short column
         batch.reason = np.where(reason != 0, reason, batch.reason)  # what is refused stays refused
-    if batch.reason.any():
+    if np.count_nonzero(batch.reason):
         for row in np.flatnonzero((batch.reason > 0) & (batch.reason < 20)).tolist():
             if row not in batch.refused:
                 batch.refused[row] = _sent(draft, row)

@@ -14,6 +14,7 @@ from fengsui.base.batch import BYTE, TIME, Batch, constant
 from fengsui.sense.codecs import template
 from fengsui.sense.codecs.readings_json import Draft
 from fengsui.sense.codecs.template import Template, template_of
+from fengsui.sense.gateways import glance
 from fengsui.sense.gateways.registry import SiteRow, Streams
 
 MAX_BYTES = 128 << 10
@@ -120,4 +121,5 @@ def _leaves_range(value: np.ndarray, low: np.ndarray, high: np.ndarray, instants
 def warm_up() -> None:
     """Compile now, or load what was compiled before: not while the first device waits."""
     template.warm_up()
+    glance.warm_up()
     _leaves_range(np.zeros(1), np.zeros(1), np.zeros(1), 1)
