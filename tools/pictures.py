@@ -219,6 +219,8 @@ def shoot(browser: Browser, address: str, picture: Picture, state: Any) -> None:
     if picture.path.startswith("/desk/"):
         page.locator("html[data-map-idle]").wait_for(timeout=60_000)
         page.locator("[role=option], .wall-rows li").first.wait_for()
+    if picture.path == "/risk/map/":
+        page.locator("html[data-map-idle]").wait_for(timeout=90_000)
     if "/sites/yc-" in picture.path:
         page.locator(".stream canvas").nth(7).wait_for()  # every curve in sight
     if picture.act:

@@ -64,7 +64,7 @@ def running() -> Iterator[tuple[Scratch, int, dict[str, Any], dict[str, int]]]:
         try:
             start("db")
             start("bus")
-            _until(lambda: made.run("migrate").returncode == 0)
+            _until(lambda: made.run("migrate", seconds=600).returncode == 0)
             set_up = [*made.command()[:-1], "fengsui.run.benches.units"]
             done = subprocess.run(set_up, env=made.env, capture_output=True, text=True)
             if done.returncode:
