@@ -39,7 +39,7 @@ def test_an_operator_edits_a_kind_as_json(open_as, operator):
     page = "/admin/loops/kind/alarm_disposal/change/"
     assert "opens_at_levels" in client.get(page).content.decode()
     assert client.post(page, form(values, seen="1")).status_code == 302
-    row = Kind.objects.get()
+    row = Kind.objects.get(pk="alarm_disposal")
     assert (row.version, row.definition["opens_at_levels"]) == (2, [1, 2])
     assert KindChange.objects.get(version=2).reason == "order 12"
     assert Entry.objects.filter(action="loop.kind.edited").count() == 1
@@ -52,7 +52,7 @@ def test_a_definition_that_cannot_work_is_shown_with_every_problem(open_as, oper
     text = answer.content.decode()
     assert "there is no step nowhere" in text
     assert "opens_at_levels" in text
-    assert Kind.objects.get().version == 1
+    assert Kind.objects.get(pk="alarm_disposal").version == 1
 
 
 def test_a_change_of_an_older_version_is_refused(open_as, operator):
@@ -62,7 +62,7 @@ def test_a_change_of_an_older_version_is_refused(open_as, operator):
     values["opens_at_levels"] = [2]
     answer = client.post("/admin/loops/kind/alarm_disposal/change/", form(values, seen="1"))
     assert answer.status_code == 200
-    assert Kind.objects.get().definition["opens_at_levels"] == [1]
+    assert Kind.objects.get(pk="alarm_disposal").definition["opens_at_levels"] == [1]
 
 
 def test_a_county_operator_reads_kinds_and_changes_none(open_as, person, tree):
@@ -70,7 +70,7 @@ def test_a_county_operator_reads_kinds_and_changes_none(open_as, person, tree):
     client = open_as(person("operator", tree.xiaoting))
     page = "/admin/loops/kind/alarm_disposal/change/"
     assert client.post(page, form(values, seen="1")).status_code == 403
-    assert Kind.objects.get().version == 1
+    assert Kind.objects.get(pk="alarm_disposal").version == 1
 
 
 def test_dead_events_are_listed_and_tried_again(open_as, operator):

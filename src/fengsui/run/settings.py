@@ -252,6 +252,7 @@ INSTALLED_APPS = [
     "fengsui.warn.risks",
     "fengsui.warn.detecting",
     "fengsui.warn.commitments",
+    "fengsui.warn.patrols",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]

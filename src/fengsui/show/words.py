@@ -72,6 +72,7 @@ ERRORS = {
     "warn.bad_detector": "",
     "warn.detector_state": "",
     "warn.bad_commitment": "",
+    "warn.bad_patrol": "",
     "warn.commitment_not_explained": "",
     "warn.bad_weights": _("Weights of the risk index cannot be used."),
     "warn.bad_thresholds": _("Thresholds of natural hazards cannot be used."),

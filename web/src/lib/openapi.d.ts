@@ -44,26 +44,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/alarms/storms": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Storms
-         * @description Sites in sight that raise more alarms than a person can take in, the strongest first.
-         */
-        get: operations["fengsui_show_api_alarms_get_storms"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/alarms/timeline": {
         parameters: {
             query?: never;
@@ -115,29 +95,9 @@ export interface paths {
         put?: never;
         /**
          * Ack
-         * @description Acknowledge: "I have seen it and I am on it".  Again is no error.  ``children``: also what is folded into it.
+         * @description Acknowledge: "I have seen it and I am on it".  Again is no error.
          */
         post: operations["fengsui_show_api_alarms_ack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/alarms/{pk}/children": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Children
-         * @description What is folded into an alarm, first raised first, each with the reason.
-         */
-        get: operations["fengsui_show_api_alarms_get_children"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -178,146 +138,6 @@ export interface paths {
          * @description Take the alarm's rule off the shelf.
          */
         post: operations["fengsui_show_api_alarms_unshelve"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Confirm By Code
-         * @description Confirm by the one-time code of a call, without logging in: for gateways of text messages and voice calls.
-         */
-        post: operations["fengsui_show_api_calls_confirm_by_code"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/contacts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Import Contacts
-         * @description Add and change responsible persons, known by organisation and name; with one bad row nothing is changed.
-         */
-        post: operations["fengsui_show_api_calls_import_contacts"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/places/{pk}/confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Confirm Place
-         * @description Confirm for one's own place.
-         */
-        post: operations["fengsui_show_api_calls_confirm_place"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/places/{pk}/phone": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Record Phone
-         * @description Record who spoke by phone, and when.
-         */
-        post: operations["fengsui_show_api_calls_record_phone"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/{pk}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Calls
-         * @description The figures of a warning (id of its message), whole and by county, of the places in sight.
-         */
-        get: operations["fengsui_show_api_calls_get_calls"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/{pk}/places": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Places
-         * @description Places of a warning in the order of the tree; ``state``: unconfirmed, calling, nobody, confirmed or ended.
-         */
-        get: operations["fengsui_show_api_calls_list_places"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calls/{pk}/start": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Start Calls
-         * @description Call for a warning by hand; places that are called already are left alone.
-         */
-        post: operations["fengsui_show_api_calls_start_calls"];
         delete?: never;
         options?: never;
         head?: never;
@@ -623,29 +443,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/hazards/sites/{code}/inventory": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Import Inventory
-         * @description Keep an inventory as the site's next version, identified at once; ``dry_run`` reckons and keeps nothing.
-         *
-         *     The same rows again are the same version.  A row that cannot be read is in the answer's problems of a dry run, and
-         *     keeps the whole from being kept.
-         */
-        post: operations["fengsui_show_api_hazards_import_inventory"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/here": {
         parameters: {
             query?: never;
@@ -870,7 +667,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/media": {
+    "/api/v1/patrols": {
         parameters: {
             query?: never;
             header?: never;
@@ -878,10 +675,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Media
-         * @description Newest first.  ``q`` begins the code of a device; ``state`` is here, waiting (at the device) or removed.
+         * List Patrols
+         * @description The newest first; ``state`` is open, done or dropped.  Enterprises see what is done only.
          */
-        get: operations["fengsui_show_api_media_list_media"];
+        get: operations["fengsui_show_api_patrols_list_patrols"];
         put?: never;
         post?: never;
         delete?: never;
@@ -890,7 +687,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/media/{pk}": {
+    "/api/v1/patrols/coverage": {
         parameters: {
             query?: never;
             header?: never;
@@ -898,10 +695,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Medium
-         * @description One of them.
+         * Get Coverage
+         * @description Sites that nobody looked at in the last ``days``, never looked at first, 5,000 at most.
          */
-        get: operations["fengsui_show_api_media_get_medium"];
+        get: operations["fengsui_show_api_patrols_get_coverage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -910,7 +707,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/media/{pk}/file": {
+    "/api/v1/patrols/draws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw
+         * @description Draw sites below an organisation; each gets a patrol that waits for whoever takes it.
+         */
+        post: operations["fengsui_show_api_patrols_draw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/draws/{pk}": {
         parameters: {
             query?: never;
             header?: never;
@@ -918,10 +735,47 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Medium File
-         * @description The file: a JPEG as it is, anything else as a download.
+         * Get Draw
+         * @description A draw with everything that is needed to draw it again.
          */
-        get: operations["fengsui_show_api_media_get_medium_file"];
+        get: operations["fengsui_show_api_patrols_get_draw"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Figures
+         * @description The last 30 days of the sites in sight.
+         */
+        get: operations["fengsui_show_api_patrols_get_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Patrol */
+        get: operations["fengsui_show_api_patrols_get_patrol"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1350,11 +1204,6 @@ export interface components {
         /** AckIn */
         AckIn: {
             /**
-             * Children
-             * @default false
-             */
-            children: boolean;
-            /**
              * Note
              * @default
              */
@@ -1420,11 +1269,8 @@ export interface components {
             may: {
                 [key: string]: boolean;
             };
-            parent: components["schemas"]["AlarmOut"] | null;
             /** Peak At Ms */
             peak_at_ms: number | null;
-            /** Reason */
-            reason: string;
             rule: components["schemas"]["RuleOut"] | null;
         };
         /** AlarmOut */
@@ -1433,12 +1279,9 @@ export interface components {
             acked_at_ms: number | null;
             /** Acked By */
             acked_by: string | null;
-            /** Children */
-            children: number;
             /** Cleared At Ms */
             cleared_at_ms: number | null;
             datastream: components["schemas"]["DatastreamRef"];
-            fold: components["schemas"]["FoldOut"] | null;
             /** Id */
             id: number;
             /** Key */
@@ -1507,25 +1350,6 @@ export interface components {
             /** Why */
             why: string;
         };
-        /** BadRowOut */
-        BadRowOut: {
-            /** Row */
-            row: number;
-            /** Why */
-            why: string;
-        };
-        /** CalledOut */
-        CalledOut: {
-            /** Counties */
-            counties: components["schemas"]["CountyOut"][];
-            figures: components["schemas"]["FiguresOut"];
-            /** Headline */
-            headline: string;
-            /** Identifier */
-            identifier: string;
-            /** Message */
-            message: number;
-        };
         /** CauseOut */
         CauseOut: {
             /** Code */
@@ -1541,92 +1365,6 @@ export interface components {
             doubts: {
                 [key: string]: string;
             }[];
-        };
-        /** ChildOut */
-        ChildOut: {
-            /** Acked At Ms */
-            acked_at_ms: number | null;
-            /** Acked By */
-            acked_by: string | null;
-            /** Children */
-            children: number;
-            /** Cleared At Ms */
-            cleared_at_ms: number | null;
-            datastream: components["schemas"]["DatastreamRef"];
-            fold: components["schemas"]["FoldOut"] | null;
-            /** Id */
-            id: number;
-            /** Key */
-            key: string;
-            /** Kind */
-            kind: string;
-            /** Loop Id */
-            loop_id: number | null;
-            /** Org Path */
-            org_path: string;
-            /** Peak Value */
-            peak_value: number | null;
-            /** Priority */
-            priority: number;
-            /** Raised At Ms */
-            raised_at_ms: number;
-            /** Raised Value */
-            raised_value: number | null;
-            /** Reason */
-            reason: string;
-            /** Received At Ms */
-            received_at_ms: number | null;
-            /** Setpoint */
-            setpoint: number | null;
-            /** Shelved Until Ms */
-            shelved_until_ms: number | null;
-            site: components["schemas"]["SiteRef"];
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "active_unacked" | "active_acked" | "cleared_unacked" | "normal" | "shelved" | "suppressed";
-            /** Suppressed */
-            suppressed: boolean;
-            /**
-             * Type
-             * @default alarm
-             * @constant
-             */
-            type: "alarm";
-            /** Version */
-            version: number;
-            /** What */
-            what: string;
-        };
-        /** ChildPage */
-        ChildPage: {
-            /** All */
-            all: number;
-            /** Items */
-            items: components["schemas"]["ChildOut"][];
-            /** Next */
-            next: string | null;
-            /** Seen */
-            seen: number;
-            /** Unacked */
-            unacked: number;
-        };
-        /** CodeIn */
-        CodeIn: {
-            /** Code */
-            code: string;
-        };
-        /** CodeOut */
-        CodeOut: {
-            /** Confirmed */
-            confirmed: boolean;
-            /** Headline */
-            headline: string;
-            /** Is New */
-            is_new: boolean;
-            /** Place */
-            place: string;
         };
         /** CommandIn */
         CommandIn: {
@@ -1775,25 +1513,6 @@ export interface components {
             /** Site */
             site: string;
         };
-        /** ContactIn */
-        ContactIn: {
-            /** Active */
-            active?: boolean | null;
-            /** Email */
-            email?: string | null;
-            /** Name */
-            name: string;
-            /** Order */
-            order?: number | null;
-            /** Org */
-            org: string;
-            /** Phone */
-            phone?: string | null;
-            /** Post */
-            post?: string | null;
-            /** User */
-            user?: string | null;
-        };
         /** CorrectionIn */
         CorrectionIn: {
             /**
@@ -1867,6 +1586,19 @@ export interface components {
             rate: number | null;
             /** Waiting */
             waiting: number;
+        };
+        /** CoverageOut */
+        CoverageOut: {
+            /** Days */
+            days: number | null;
+            /** Level */
+            level: number;
+            /** Name */
+            name: string;
+            /** Patrol */
+            patrol: number | null;
+            /** Site */
+            site: string;
         };
         /** CurveOf */
         CurveOf: {
@@ -1998,6 +1730,45 @@ export interface components {
             /** Words */
             words: string;
         };
+        /** DrawIn */
+        DrawIn: {
+            /** Org */
+            org: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * DrawOut
+         * @description ``candidates`` are [code, weight, level, days since the last look or null, alarms]; docs/patrol.md says how to
+         *     draw again.
+         */
+        DrawOut: {
+            /** At Ms */
+            at_ms: number;
+            /** By */
+            by: string;
+            /** Candidates */
+            candidates: unknown[][];
+            /** Chosen */
+            chosen: string[];
+            /** Id */
+            id: number;
+            /** Is True */
+            is_true: boolean;
+            /** Org */
+            org: string;
+            /** Reason */
+            reason: string;
+            /** Seed */
+            seed: string;
+            /** Size */
+            size: number;
+        };
         /** EvidenceOut */
         EvidenceOut: {
             /** Id */
@@ -2090,8 +1861,6 @@ export interface components {
              * @default
              */
             cursor: string;
-            /** Folded */
-            folded?: boolean | null;
             /**
              * Kind
              * @default
@@ -2131,26 +1900,6 @@ export interface components {
             unacked: boolean;
             /** Until Ms */
             until_ms?: number | null;
-        };
-        /**
-         * FoldOut
-         * @description Into which alarm it is folded: ``parent_id`` is shown instead; ``cause_id`` explains it, by a rule of folding.
-         */
-        FoldOut: {
-            /** At Ms */
-            at_ms: number | null;
-            /** Cause Id */
-            cause_id: number | null;
-            /** Hops */
-            hops: number;
-            /** Lag Ms */
-            lag_ms: number;
-            /** Parent Id */
-            parent_id: number;
-            /** Relation */
-            relation: string;
-            /** Rule */
-            rule: string;
         };
         /** FrameIn */
         FrameIn: {
@@ -2287,49 +2036,6 @@ export interface components {
             url: string;
             /** Where */
             where: string;
-        };
-        /** ImportOut */
-        ImportOut: {
-            /** Added */
-            added: number;
-            /** Bad */
-            bad: components["schemas"]["BadRowOut"][];
-            /** Changed */
-            changed: number;
-            /** Kept */
-            kept: boolean;
-            /** Same */
-            same: number;
-        };
-        /** InventoryIn */
-        InventoryIn: {
-            /**
-             * Note
-             * @default
-             */
-            note: string;
-            /** Rows */
-            rows: {
-                [key: string]: string | number | null;
-            }[];
-            /**
-             * Source
-             * @default API
-             */
-            source: string;
-        };
-        /** InventoryOut */
-        InventoryOut: {
-            /** Answer */
-            answer: {
-                [key: string]: unknown;
-            };
-            /** Kept */
-            kept: boolean;
-            /** Sha256 */
-            sha256: string;
-            /** Version */
-            version: number | null;
         };
         /**
          * LatestOut
@@ -2618,71 +2324,6 @@ export interface components {
             /** Username */
             username: string;
         };
-        /**
-         * MediumOut
-         * @description A picture, sound or video of a device; ``url`` is null while, or once, the file is not here.
-         */
-        MediumOut: {
-            /** Asked By */
-            asked_by: string;
-            /** Channel */
-            channel: number | null;
-            /** Command */
-            command: string;
-            /** Content Type */
-            content_type: string;
-            /** Device */
-            device: string;
-            /** Direction Deg */
-            direction_deg: number | null;
-            /** Event */
-            event: number | null;
-            /** Id */
-            id: number;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "picture" | "audio" | "video";
-            /** Latitude */
-            latitude: number | null;
-            /** Longitude */
-            longitude: number | null;
-            /** Number */
-            number: number | null;
-            /** Protocol */
-            protocol: string;
-            /** Received At */
-            received_at: string | null;
-            /** Removed At */
-            removed_at: string | null;
-            /** Sha256 */
-            sha256: string;
-            /** Site */
-            site: string;
-            /** Size */
-            size: number;
-            /** Speed Km H */
-            speed_km_h: number | null;
-            /** Taken At */
-            taken_at: string | null;
-            /** Thing */
-            thing: string | null;
-            /**
-             * Told At
-             * Format: date-time
-             */
-            told_at: string;
-            /** Url */
-            url: string | null;
-        };
-        /** MediumPage */
-        MediumPage: {
-            /** Items */
-            items: components["schemas"]["MediumOut"][];
-            /** Next */
-            next: string | null;
-        };
         /** MembershipOut */
         MembershipOut: {
             org: components["schemas"]["OrgRef"];
@@ -2742,68 +2383,64 @@ export interface components {
             /** Name En */
             name_en: string;
         };
-        /** PersonOut */
-        PersonOut: {
-            /** At Ms */
-            at_ms: number;
-            /** Channels */
-            channels: {
-                [key: string]: string;
+        /** PatrolFiguresOut */
+        PatrolFiguresOut: {
+            /** Closed */
+            closed: number;
+            /** Covered */
+            covered: number;
+            /** Done */
+            done: number;
+            /** Drawn */
+            drawn: number;
+            /** Findings */
+            findings: number;
+            /** Overdue */
+            overdue: number;
+            /** Share */
+            share: number | null;
+            /** Sites */
+            sites: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /** PatrolOut */
+        PatrolOut: {
+            /** Answers */
+            answers: {
+                [key: string]: {
+                    [key: string]: string;
+                };
             };
-            /** Due Ms */
-            due_ms: number;
-            /** Name */
-            name: string;
-            /** Number */
-            number: number;
-            /** Org */
-            org: string;
-            /** Phone */
-            phone: string;
-            /** Post */
-            post: string;
-        };
-        /** PhoneIn */
-        PhoneIn: {
-            /**
-             * Note
-             * @default
-             */
-            note: string;
-            /** Spoke Ms */
-            spoke_ms?: number | null;
-            /** Who */
-            who: string;
-        };
-        /** PlaceOut */
-        PlaceOut: {
-            /** Calls */
-            calls: components["schemas"]["PersonOut"][];
-            /** Confirmed By */
-            confirmed_by: string;
-            /** Confirmed Ms */
-            confirmed_ms: number | null;
-            /** How */
-            how: string;
+            /** Done Ms */
+            done_ms: number | null;
+            /** Draw */
+            draw: number | null;
+            /** Findings */
+            findings: number[];
             /** Id */
             id: number;
             /** Name */
             name: string;
-            /** Name En */
-            name_en: string;
-            /** Next Ms */
-            next_ms: number | null;
+            /** Note */
+            note: string;
+            /** Officer */
+            officer: string;
             /** Opened Ms */
             opened_ms: number;
-            /** Org */
-            org: string;
-            /** State */
-            state: string;
+            /** Reason */
+            reason: string;
+            /** Seen */
+            seen: {
+                [key: string]: unknown;
+            };
+            /** Site */
+            site: string;
         };
-        /** PlacesPage */
-        PlacesPage: {
+        /** PatrolPage */
+        PatrolPage: {
             /** Items */
-            items: components["schemas"]["PlaceOut"][];
+            items: components["schemas"]["PatrolOut"][];
             /** Next */
             next: string | null;
         };
@@ -3121,11 +2758,6 @@ export interface components {
             /** To Ms */
             to_ms: number;
         };
-        /** StartedOut */
-        StartedOut: {
-            /** Places */
-            places: number;
-        };
         /** StatusOut */
         StatusOut: {
             /** At Ms */
@@ -3134,23 +2766,6 @@ export interface components {
             ok: boolean;
             /** Roles */
             roles: components["schemas"]["RoleOut"][];
-        };
-        /**
-         * StormOut
-         * @description A site in a storm of alarms: ``raised`` in the last ten minutes, ``folded`` of these.
-         */
-        StormOut: {
-            /** Began At Ms */
-            began_at_ms: number;
-            /** Folded */
-            folded: number;
-            /** Org Path */
-            org_path: string;
-            /** Peak */
-            peak: number;
-            /** Raised */
-            raised: number;
-            site: components["schemas"]["SiteRef"];
         };
         /** TermOut */
         TermOut: {
@@ -3416,7 +3031,6 @@ export interface operations {
                 site?: string;
                 org?: string;
                 kind?: string;
-                folded?: boolean | null;
                 since_ms?: number | null;
                 until_ms?: number | null;
                 cursor?: string;
@@ -3459,26 +3073,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AckManyOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_alarms_get_storms: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StormOut"][];
                 };
             };
         };
@@ -3553,31 +3147,6 @@ export interface operations {
             };
         };
     };
-    fengsui_show_api_alarms_get_children: {
-        parameters: {
-            query?: {
-                cursor?: string;
-                size?: number;
-            };
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ChildPage"];
-                };
-            };
-        };
-    };
     fengsui_show_api_alarms_shelve: {
         parameters: {
             query?: never;
@@ -3626,174 +3195,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_confirm_by_code: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CodeIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CodeOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_import_contacts: {
-        parameters: {
-            query?: {
-                dry_run?: boolean;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ContactIn"][];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ImportOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_confirm_place: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlaceOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_record_phone: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PhoneIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlaceOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_get_calls: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CalledOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_list_places: {
-        parameters: {
-            query?: {
-                state?: string;
-                cursor?: string;
-                size?: number;
-            };
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PlacesPage"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_calls_start_calls: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["StartedOut"];
                 };
             };
         };
@@ -4185,34 +3586,6 @@ export interface operations {
             };
         };
     };
-    fengsui_show_api_hazards_import_inventory: {
-        parameters: {
-            query?: {
-                dry_run?: boolean;
-            };
-            header?: never;
-            path: {
-                code: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["InventoryIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["InventoryOut"];
-                };
-            };
-        };
-    };
     fengsui_show_api_units_get_here: {
         parameters: {
             query?: never;
@@ -4495,13 +3868,11 @@ export interface operations {
             };
         };
     };
-    fengsui_show_api_media_list_media: {
+    fengsui_show_api_patrols_list_patrols: {
         parameters: {
             query?: {
-                q?: string;
-                site?: string;
-                kind?: string;
                 state?: string;
+                q?: string;
                 cursor?: string;
                 size?: number;
             };
@@ -4517,12 +3888,58 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MediumPage"];
+                    "application/json": components["schemas"]["PatrolPage"];
                 };
             };
         };
     };
-    fengsui_show_api_media_get_medium: {
+    fengsui_show_api_patrols_get_coverage: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverageOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_draw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrawIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_get_draw: {
         parameters: {
             query?: never;
             header?: never;
@@ -4539,12 +3956,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MediumOut"];
+                    "application/json": components["schemas"]["DrawOut"];
                 };
             };
         };
     };
-    fengsui_show_api_media_get_medium_file: {
+    fengsui_show_api_patrols_get_figures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolFiguresOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_get_patrol: {
         parameters: {
             query?: never;
             header?: never;
@@ -4561,7 +3998,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": components["schemas"]["PatrolOut"];
                 };
             };
         };

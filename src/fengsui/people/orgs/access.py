@@ -34,6 +34,7 @@ MAY: dict[str, frozenset[str]] = {
     "risk.view": EVERYONE,
     "detector.view": EVERYONE,
     "commitment.view": EVERYONE,
+    "patrol.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -63,6 +64,8 @@ MAY: dict[str, frozenset[str]] = {
     # what enterprises promise each day
     "commitment.give": frozenset({SAFETY}),
     "commitment.oblige": frozenset({COMMAND, REGULATE}),
+    # looks from the desk
+    "patrol.do": frozenset({DUTY, COMMAND, REGULATE}),
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),

@@ -63,7 +63,7 @@ def site_tables(request: HttpRequest, code: str) -> HttpResponse:
     found = alarm_lists.alarm_page(request.user, alarm_lists.Filters(standing=True, site=code))
     context = {
         "state": lists.states([site])[0],
-        "rows": _rows(streams, latest, now),
+        "rows": value_rows(streams, latest, now),
         "source": latest.source,
         "alarms": found.items,
         "cameras": camera_lists.of_site(request.user, site),
@@ -79,7 +79,8 @@ def site_tables(request: HttpRequest, code: str) -> HttpResponse:
     return show(request, "site_tables", context, part="parts/site_values")
 
 
-def _rows(streams: list[Any], latest: readings.Latest, now: int) -> list[dict[str, Any]]:
+def value_rows(streams: list[Any], latest: readings.Latest, now: int) -> list[dict[str, Any]]:
+    """Each datastream with its newest value and how old that is."""
     places = {pk: i for i, pk in enumerate(latest.ids)}
     rows = []
     for stream in streams:

@@ -48,6 +48,7 @@ MENU = (
             ("/risk/", _("Live risk"), "layers", "risk.view"),
             ("/hazards/", _("Major hazards"), "pin", "hazard.view"),
             ("/commitments/", _("Safety commitments"), "check", "commitment.view"),
+            ("/patrols/", _("Online patrols"), "search", "patrol.view"),
             ("/rules/", _("Rules"), "rule", "rule.view"),
             ("/scenarios/", _("Scenario rules"), "link", "rule.view"),
             ("/scorecards/", _("Scorecards"), "chart", "alarm.view"),
