@@ -27,6 +27,7 @@ COMMANDS = {
     "reset": "fengsui.run.reset",
     "region": "fengsui.run.region",
     "risk": "fengsui.run.risk",
+    "report": "fengsui.run.report",
     "replay": "fengsui.run.replay",
     "devices": "fengsui.run.devices",
     "device": "fengsui.run.device",

@@ -17,6 +17,7 @@ from fengsui.loops import kinds
 from fengsui.loops import services as loops
 from fengsui.people.accounts.models import User
 from fengsui.sense.devices.models import Datastream
+from fengsui.show.reports import handlers as reports
 from fengsui.stores import outbox
 from fengsui.stores.bus.streams import LIVE_SECONDS, LIVE_SUBJECTS
 from fengsui.stores.outbox.services import Context, Handler, Many, NotNow
@@ -188,7 +189,9 @@ def unit_changed(context: Context, payload: dict[str, Any]) -> None:
     fences.follow(FenceRule.objects.filter(withdrawn_at=None), payload["units"])
 
 
-SLOW = frozenset({"quarantine.replay"})  # may take many seconds: drained apart, so that nothing else waits
+SLOW = frozenset(
+    {"quarantine.replay", "report.send"}
+)  # may take many seconds: drained apart, so that nothing else waits
 RISK = frozenset(
     {"hazard.identified", "risk.stale"}
 )  # drained apart, many at once: one reckoning for all of them
@@ -214,6 +217,7 @@ HANDLERS: Mapping[str, Handler] = {
     "warning.published": calls.warning_published,
     calling.DELIVER: calls.deliver,
     "hazard.identified": Many(risks.stale),
+    "report.send": reports.send,
     "risk.stale": Many(risks.stale),
     "risk.readings": risks.readings,
     "live": live,

@@ -14,6 +14,7 @@ from procrastinate.contrib.django import app
 from fengsui.govern.retention import media as media_policy
 from fengsui.loops import evidence
 from fengsui.sense.media import store as media_store
+from fengsui.show.reports import services as reports
 from fengsui.stores import outbox
 from fengsui.warn.commitments import services as commitments
 from fengsui.warn.fences import services as fences
@@ -110,6 +111,12 @@ def repeat_risk(timestamp: int) -> None:
     series.repeat_due(timestamp // 60)
 
 
+def make_reports(timestamp: int) -> None:
+    """Make the trend reports that were ordered and whose period is over."""
+    if made := reports.make_due(timezone.now()):
+        log.info("reports.made", reports=made)
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
@@ -121,5 +128,6 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "reckon_risk": ("* * * * *", reckon_risk),
     "look_for_commitments": ("* * * * *", look_for_commitments),
     "repeat_risk": ("* * * * *", repeat_risk),
+    "make_reports": ("12,42 * * * *", make_reports),
     "clear_sessions": ("37 3 * * *", clear_sessions),
 }

@@ -141,6 +141,8 @@ SETTINGS = {
         Setting("FENGSUI_CALL_WEBHOOK_SECRET", "", "key by which what the gateway gets is signed"),
         Setting("FENGSUI_CALL_WEBHOOK_KINDS", "sms", "what the gateway can do: sms, voice"),
         Setting("FENGSUI_HAZARD_TABLES", "", "folder of the bureau's own tables for major hazards"),
+        Setting("FENGSUI_SMTP_URL", "", "mail server, smtp://user:password@host:587; empty: no mail is sent"),
+        Setting("FENGSUI_MAIL_FROM", "fengsui@localhost", "sender of our mail"),
         Setting("FENGSUI_LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }
@@ -253,6 +255,7 @@ INSTALLED_APPS = [
     "fengsui.warn.detecting",
     "fengsui.warn.commitments",
     "fengsui.warn.patrols",
+    "fengsui.show.reports",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]
@@ -350,6 +353,16 @@ AXES_VERBOSE = False
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 
+_smtp = urlsplit(
+    value("FENGSUI_SMTP_URL")
+)  # smtp: STARTTLS when a user is given; smtps: TLS from the first byte
+EMAIL_HOST = _smtp.hostname or ""
+EMAIL_PORT = _smtp.port or (465 if _smtp.scheme == "smtps" else 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_smtp.username or ""), unquote(_smtp.password or "")
+EMAIL_USE_SSL = _smtp.scheme == "smtps"
+EMAIL_USE_TLS = _smtp.scheme == "smtp" and bool(EMAIL_HOST_USER)  # a password never goes over an open line
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = value("FENGSUI_MAIL_FROM")
 HAZARD_TABLES = value("FENGSUI_HAZARD_TABLES")
 LANGUAGE_COOKIE_AGE = 365 * 86_400
 LANGUAGE_CODE = value("FENGSUI_LANGUAGE")

@@ -73,6 +73,8 @@ ERRORS = {
     "warn.detector_state": "",
     "warn.bad_commitment": "",
     "warn.bad_patrol": "",
+    "show.bad_report": "",
+    "show.no_mail": _("No mail server is set (FENGSUI_SMTP_URL): reports are made and kept, not sent."),
     "warn.commitment_not_explained": "",
     "warn.bad_weights": _("Weights of the risk index cannot be used."),
     "warn.bad_thresholds": _("Thresholds of natural hazards cannot be used."),

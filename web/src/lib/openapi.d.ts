@@ -784,6 +784,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Reports
+         * @description The newest first.
+         */
+        get: operations["fengsui_show_api_reports_list_reports"];
+        put?: never;
+        /**
+         * Make
+         * @description Make the report of the day, week or month that holds ``day``.
+         */
+        post: operations["fengsui_show_api_reports_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description A report with its figures as plain data.
+         */
+        get: operations["fengsui_show_api_reports_get_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{pk}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get File
+         * @description The file as it was made.
+         */
+        get: operations["fengsui_show_api_reports_get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/risk/facts": {
         parameters: {
             query?: never;
@@ -1933,6 +1997,33 @@ export interface components {
             left_off: number;
             protocol: components["schemas"]["ProtocolOut"];
         };
+        /** FullReportOut */
+        FullReportOut: {
+            /** Begin */
+            begin: string;
+            /** By */
+            by: string;
+            /** By Order */
+            by_order: boolean;
+            /** Docx Sha256 */
+            docx_sha256: string;
+            /** Figures */
+            figures: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: number;
+            /** Language */
+            language: string;
+            /** Made Ms */
+            made_ms: number;
+            /** Org */
+            org: string;
+            /** Pdf Sha256 */
+            pdf_sha256: string;
+            /** Period */
+            period: string;
+        };
         /** Geometry */
         Geometry: {
             /** Coordinates */
@@ -2535,6 +2626,57 @@ export interface components {
             id: number;
             /** Message */
             message: string;
+        };
+        /** ReportIn */
+        ReportIn: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * Language
+             * @default zh-hans
+             * @enum {string}
+             */
+            language: "zh-hans" | "en";
+            /** Org */
+            org: string;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "day" | "week" | "month";
+        };
+        /** ReportOut */
+        ReportOut: {
+            /** Begin */
+            begin: string;
+            /** By */
+            by: string;
+            /** By Order */
+            by_order: boolean;
+            /** Docx Sha256 */
+            docx_sha256: string;
+            /** Id */
+            id: number;
+            /** Language */
+            language: string;
+            /** Made Ms */
+            made_ms: number;
+            /** Org */
+            org: string;
+            /** Pdf Sha256 */
+            pdf_sha256: string;
+            /** Period */
+            period: string;
+        };
+        /** ReportPage */
+        ReportPage: {
+            /** Items */
+            items: components["schemas"]["ReportOut"][];
+            /** Next */
+            next: string | null;
         };
         /** RiskOut */
         RiskOut: {
@@ -3999,6 +4141,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PatrolOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_list_reports: {
+        parameters: {
+            query?: {
+                period?: string;
+                org?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FullReportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_get_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FullReportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_get_file: {
+        parameters: {
+            query?: {
+                form?: "pdf" | "docx";
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
         };

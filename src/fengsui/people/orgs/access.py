@@ -35,6 +35,7 @@ MAY: dict[str, frozenset[str]] = {
     "detector.view": EVERYONE,
     "commitment.view": EVERYONE,
     "patrol.view": EVERYONE,
+    "report.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -64,8 +65,10 @@ MAY: dict[str, frozenset[str]] = {
     # what enterprises promise each day
     "commitment.give": frozenset({SAFETY}),
     "commitment.oblige": frozenset({COMMAND, REGULATE}),
-    # looks from the desk
+    # looks from the desk, and reports
     "patrol.do": frozenset({DUTY, COMMAND, REGULATE}),
+    "report.make": frozenset({DUTY, COMMAND, REGULATE}),
+    "report.order": frozenset({COMMAND, REGULATE}),
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),

@@ -78,13 +78,20 @@ def missing(user: Any) -> QuerySet[Missing]:
 
 
 def day_of(
-    user: Any, day: date, now: datetime, *, q: str = "", county: str = "", book: Book | None = None
+    user: Any,
+    day: date,
+    now: datetime,
+    *,
+    q: str = "",
+    county: str = "",
+    path: str = "",
+    book: Book | None = None,
 ) -> list[Line]:
     """Every obliged site in sight, the missing first; ``q`` is part of a name or code, ``county`` a code.
 
     A past day is told by what was given and missed then; today and later by who has to commit now.
     """
-    rows = sites(user)
+    rows = sites(user).filter(org_path__startswith=path)
     if q:
         rows = rows.filter(
             Q(name__icontains=q) | Q(name_en__icontains=q) | Q(code__icontains=q) | Q(org__name__icontains=q)

@@ -49,6 +49,7 @@ MENU = (
             ("/hazards/", _("Major hazards"), "pin", "hazard.view"),
             ("/commitments/", _("Safety commitments"), "check", "commitment.view"),
             ("/patrols/", _("Online patrols"), "search", "patrol.view"),
+            ("/reports/", _("Trend reports"), "file", "report.view"),
             ("/rules/", _("Rules"), "rule", "rule.view"),
             ("/scenarios/", _("Scenario rules"), "link", "rule.view"),
             ("/scorecards/", _("Scorecards"), "chart", "alarm.view"),
