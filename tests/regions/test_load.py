@@ -70,6 +70,18 @@ def test_who_speaks_to_the_public_is_there_at_once_and_stays_as_people_left_it(y
     assert Issuer.objects.get().name == "另一个名称"
 
 
+def test_commitments_looks_and_orders_of_the_demonstration_are_there_once(yichang):
+    counts = region.load(yichang)
+    expected = {"commitments added": 10, "obligations added": 1, "run signals added": 4, "patrols added": 4}
+    assert {name: counts[name] for name in expected} == expected
+    assert counts["report orders added"] == 4
+    plant = Site.objects.get(code="yc-chem")
+    assert (plant.commitments.filter(is_late=True).count(), plant.patrols.count()) == (1, 2)
+    assert Site.objects.get(code="yc-pump").missing_commitments.filter(given_at=None).count() == 2
+    again = region.load(yichang)
+    assert not any(n for name, n in again.items() if name.split()[0] in ("commitments", "patrols", "report"))
+
+
 def test_loading_twice_changes_nothing(yichang):
     region.load(yichang)
     before = snapshot()

@@ -13,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from fengsui.people.orgs.models import Role
+from fengsui.run import cli
 from fengsui.show.lists import trends
 from fengsui.show.reports import drawing, papers, services
 from fengsui.show.reports.errors import BadReport, NoMail
@@ -259,3 +260,16 @@ def test_who_sees_a_report_holds_a_role_at_its_organisation(week, open_as, chine
     shown = open_as(week.users["viewer"], "en").get(f"/reports/{row.pk}/").content.decode()
     assert "Daily risk report" in shown
     assert "style=" not in shown
+
+
+def test_the_command_keeps_a_report_and_writes_both_files(week, chinese_font, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["report", "trend", "--org", "yichang", "--period", "week", "--at", str(DAY), "--out", str(out)]
+    assert cli.run(command) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        "yichang-week-2026-11-23.docx",
+        "yichang-week-2026-11-23.pdf",
+    ]
+    assert cli.run(["report", "list"]) == 0
+    assert "yichang" in capsys.readouterr().out
+    assert cli.run(["report", "trend", "--org", "nowhere", "--period", "day"]) == 1

@@ -23,6 +23,7 @@ from fengsui.base.relations import NEIGHBOUR, RELATIONS
 from fengsui.people.orgs.models import OrgKind, Role
 from fengsui.sense.devices.models import SiteKind
 from fengsui.sense.gateways import replay
+from fengsui.show.reports.models import Period
 from fengsui.warn import rules
 from fengsui.warn.alarms.models import Kind, Priority
 from fengsui.warn.detectors.methods import METHODS
@@ -240,6 +241,12 @@ TABLES: dict[str, Table] = {
         principal__=text(60),
         defaults={"stopped_units": 0, "fire_1": 0, "confined_space": 0, "trial": False},
     ),
+    "patrols": table(
+        "site days_ago", optional=True, site__=code, days_ago__=whole, problem=text(300), note=text(1000)
+    ),
+    "report_orders": table(
+        "org period", optional=True, org__=code, period__=one_of(Period.values), recipients=text(1000)
+    ),
     "rules": table(
         "site datastream kind",
         site__=code, datastream__=text(64), kind__=one_of(Kind.values), setpoint=number, deadband=number,
@@ -362,6 +369,8 @@ def _references(pack: Pack) -> Iterator[str]:
         ("contacts", "org", orgs, "orgs.csv"),
         ("obligations", "org", orgs, "orgs.csv"),
         ("commitments", "site", sites, "sites.csv"),
+        ("patrols", "site", sites, "sites.csv"),
+        ("report_orders", "org", orgs, "orgs.csv"),
         ("datastreams", "site", sites, "sites.csv"),
         ("datastreams", "observed_property", properties, "observed_properties.csv"),
         ("datastreams", "sensor", sensors, "sensors.csv"),

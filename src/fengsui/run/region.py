@@ -157,6 +157,8 @@ def load(pack: Any, *, dry_run: bool = False, force: bool = False) -> Counter[st
             loader.issuers()
             loader.contacts()
             loader.commitments()
+            loader.patrols()
+            loader.report_orders()
             loader.devices(dry_run)
             changed = {k: n for k, n in loader.counts.items() if n}
             Change.objects.update_or_create(name=MARK + pack.code, defaults={"number": _number(pack.digest)})
@@ -315,6 +317,26 @@ class _Loader:
         for code in sorted({row["site"] for row in self.pack["commitments"]}):
             rows = [row for row in self.pack["commitments"] if row["site"] == code]
             self.counts["commitments added"] += demo.remember(self.site[code], rows)
+
+    def patrols(self) -> None:
+        """Looks of the days before, for a demonstration, only where a site has none yet."""
+        from fengsui.warn.patrols import demo
+
+        for code in sorted({row["site"] for row in self.pack["patrols"]}):
+            rows = [row for row in self.pack["patrols"] if row["site"] == code]
+            self.counts["patrols added"] += demo.remember(self.site[code], rows)
+
+    def report_orders(self) -> None:
+        """Reports that make themselves; where somebody ordered or stopped one, nothing is changed."""
+        from fengsui.show.reports import services
+        from fengsui.show.reports.models import ReportOrder
+
+        actor = f"region pack {self.pack.code}"
+        for row in self.pack["report_orders"]:
+            org = self.org[row["org"]]
+            if not ReportOrder.objects.filter(org=org, period=row["period"]).exists():
+                services.order(actor, org, row["period"], row["recipients"])
+                self.counts["report orders added"] += 1
 
     def what_is_observed(self) -> None:
         from fengsui.sense.devices.models import Datastream, ObservedProperty, Sensor, Thing

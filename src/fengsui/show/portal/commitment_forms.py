@@ -61,5 +61,6 @@ def fields(values: Mapping[str, Any], problems: Mapping[str, str]) -> dict[str, 
         "units": [number(name) for name in NUMBERS],
         "others": [number(name) for name in MORE_NUMBERS],
         "works": works,
+        "has_others": any(not one["needs"] and (one["count"] or one["permits"]) for one in works),
         "flags": flags,
     }

@@ -14,6 +14,7 @@ from fengsui.warn.commitments.errors import BadCommitment
 from fengsui.warn.risks.models import FactKind
 
 MOST = 999  # of anything that is counted
+MOST_WORKS = 99  # of a kind: each that counts for risk becomes a fact
 LONGEST = 300
 _OF_RISK = dict(FactKind.choices)
 WORKS: dict[str, tuple[Any, str]] = {
@@ -89,15 +90,15 @@ def read(values: Mapping[str, Any]) -> Said:
     """From what was typed or sent: numbers may be text, "" is 0.  Raises BadCommitment that names every problem."""
     problems: list[tuple[str, str]] = []
 
-    def number(name: str, value: Any) -> int:
+    def number(name: str, value: Any, most: int = MOST) -> int:
         text = str(value if value is not None else "").strip()
         if not text:
             return 0
-        if not (text.isascii() and text.isdecimal()) or len(text) > 6 or int(text) > MOST:
+        if not (text.isascii() and text.isdecimal()) or len(text) > 6 or int(text) > most:
             problems.append(
                 (
                     name,
-                    _("%(what)s: a whole number from 0 to %(most)s.") % {"what": label(name), "most": MOST},
+                    _("%(what)s: a whole number from 0 to %(most)s.") % {"what": label(name), "most": most},
                 )
             )
             return 0
@@ -107,7 +108,7 @@ def read(values: Mapping[str, Any]) -> Said:
     given = values.get("works") or {}
     for kind in WORKS:
         row = given.get(kind) or {}
-        count = number(kind, row.get("count"))
+        count = number(kind, row.get("count"), MOST_WORKS)
         permits = row.get("permits") or ()
         if isinstance(permits, str):
             permits = (
