@@ -208,3 +208,64 @@ def test_a_county_is_named_in_the_language_of_the_reader_and_leads_to_its_own_si
         "site=tep-1"
         not in strange.get(f"/scorecards/?by=site&county={county.code}&quarter={year}-Q{n}").content.decode()
     )
+
+
+def test_the_api_gives_lines_whole_levels_and_who_contributes_most(judged, open_as):
+    url = f"/api/v1/scorecards?from_ms={T0}&to_ms={T0 + DAY}&by=rule"
+    answer = open_as(judged.users["duty_officer"]).get(url).json()
+    line = answer["lines"][0]
+    assert line["of"] == ["tep-1", "P7", "h", str(judged.rule.pk)]
+    assert (line["alarms"], line["real"], line["false"], line["median_ack_s"]) == (4, 1, 1, 50)
+    assert answer["whole"]["alarms"] == 4 and answer["priorities"][1] == {
+        "priority": 2,
+        "alarms": 4,
+        "share": 1.0,
+    }
+    (top,) = answer["contributors"]
+    assert (top["site"], top["datastream"], top["rule"], top["alarms"]) == ("tep-1", "P7", judged.rule.pk, 4)
+    strange = open_as(judged.stranger).get(url).json()
+    assert [row["of"][0] for row in strange["lines"]] == ["jz-1"] and strange["whole"]["alarms"] == 0
+    assert open_as(judged.stranger).get(url.replace(f"to_ms={T0 + DAY}", "to_ms=0")).status_code == 422
+
+
+def test_the_workbook_holds_lines_whole_contributors_and_definitions(judged, open_as):
+    import io
+
+    import openpyxl
+
+    client, year, n = open_as(judged.users["duty_officer"]), at(0).year, (at(0).month - 1) // 3 + 1
+    for url in (
+        f"/scorecards/?by=rule&format=xlsx&quarter={year}-Q{n}",
+        f"/api/v1/scorecards?from_ms={T0}&to_ms={T0 + DAY}&by=rule&format=xlsx",
+    ):
+        book = openpyxl.load_workbook(io.BytesIO(client.get(url).content))
+        assert book.sheetnames == ["lines", "whole", "contributors", "definitions"]
+        assert book["lines"]["A2"].value.startswith("tep-1 P7 h ")
+        assert (
+            dict(row for row in book["whole"].iter_rows(min_row=2, values_only=True))["priority_2_share"] == 1
+        )
+        assert book["contributors"]["E2"].value >= 4
+
+
+def test_definitions_are_data_with_a_reason_and_all_figures_go_by_them(alarms, open_as):
+    from fengsui.people.audit.models import Entry
+    from fengsui.warn.alarms import figures
+    from fengsui.warn.alarms.models import FigureSet
+
+    url = f"/api/v1/scorecards?from_ms={T0}&to_ms={T0 + DAY}&by=site"
+    client = open_as(alarms.root, "en")
+    assert client.get(url).json()["lines"][0]["flood_share"] == 0
+    form = {name: str(value[0]) for name, value in figures.VALUES.items()}
+    form |= {"flood_from": "3", "flood_until": "2", "per_day": "99"}
+    for wrong in ({"reason": ""}, {"reason": "x", "flood_until": "9"}, {"reason": "x", "peak": "many"}):
+        client.post("/scorecards/figures/", form | wrong)
+    open_as(alarms.users["regulator"]).post("/scorecards/figures/", form | {"reason": "one city is no root"})
+    assert not FigureSet.objects.exists()
+    client.post("/scorecards/figures/", form | {"reason": "agreed in the spring"})
+    answer = client.get(url).json()
+    assert answer["lines"][0]["flood_share"] == 1 / 144 and answer["definitions"]["per_day"] == 99
+    assert (
+        "agreed in the spring"
+        in client.get(f"/scorecards/?quarter={at(0).year}-Q{(at(0).month - 1) // 3 + 1}").content.decode()
+    )
+    assert Entry.objects.filter(action="alarm.figures").exists()

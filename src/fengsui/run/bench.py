@@ -38,6 +38,7 @@ BENCHES = (
     "cap",
     "scenarios",
     "flood",
+    "scorecard",
 )
 HEAD = """# Benchmarks
 

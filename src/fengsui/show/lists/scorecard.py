@@ -9,21 +9,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import get_language
 
-from fengsui.loops.models import Deed
 from fengsui.people.orgs.models import Org
-from fengsui.warn.alarms.models import Alarm, Occurrence
+from fengsui.sense.devices.models import Datastream, Site
+from fengsui.show.lists.alarm_columns import Columns, copied, read
+from fengsui.warn.alarms.models import ALARM_KINDS, Alarm, Occurrence, Rule
 from fengsui.warn.engine import NEVER
-from fengsui.warn.engine.burden import Burden, burden
+from fengsui.warn.engine.burden import LIMITS, MOST_FREQUENT, Burden, Limits, burden
 
-GROUPS = {
-    "rule": ("site__code", "datastream__code", "kind", "rule_id"),
-    "site": ("site__code",),
-    "organisation": ("org__name",),
-    "county": ("org_path",),
-    "kind": ("kind",),
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OF_RULE = 100  # a group of ``rule`` is its id, or less its datastream's, times this, and the kind's number
+_KIND = f"array_position(ARRAY[{', '.join(repr(k) for k, _ in ALARM_KINDS)}], a.kind::text) - 1"
+GROUPS = {  # numbers of ``_names``, as SQL over alarms
+    "rule": f"CASE WHEN a.rule_id IS NULL THEN -(a.datastream_id::bigint * {OF_RULE} + {_KIND}) "
+    f"ELSE a.rule_id::bigint * {OF_RULE} + {_KIND} END",
+    "site": "a.site_id",
+    "organisation": "a.org_id",
+    "county": "a.org_id",
+    "kind": _KIND,
 }
 
 
@@ -94,6 +99,7 @@ def scorecard(
     to_ms: int,
     by: str,
     occurrences: QuerySet[Occurrence] | None = None,
+    limits: Limits = LIMITS,
 ) -> list[Score]:
     """A line for each group that had an alarm in [from_ms, to_ms), those with most alarms first.
 
@@ -101,46 +107,164 @@ def scorecard(
     ``by`` is one of GROUPS.  Acknowledgements after the span count.
     Raises ValueError when the span is empty.
     """
-    begin, end = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms) for ms in (from_ms, to_ms))
-    stood = alarms.filter(Q(cleared_at=None) | Q(cleared_at__gte=begin), raised_at__lt=end)
-    names = GROUPS[by]
-    rows = stood.order_by().values_list(
-        "rule_id", "datastream_id", "raised_at", "cleared_at", "acked_at", "key", *(F(name) for name in names)
-    )
-    counties = _counties() if by == "county" else None
-    verdict = _judged(begin - WARNED_WITHIN)
-    groups: dict[tuple[str, ...], list[Any]] = {}
-    for row in rows.iterator(chunk_size=10_000):
-        of = counties(row[6]) if counties else tuple(str(x) for x in row[6:])
-        groups.setdefault(of, []).append(row[:6])
-    happened = None
-    if by in SITES and occurrences is not None:
-        happened = _happened(
-            alarms, occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None), by, counties, verdict
+    return Card.of(alarms, from_ms, to_ms, by, occurrences, limits).scores()
+
+
+@dataclass(frozen=True, slots=True)
+class Contributor:
+    """A rule (or what found alarms without one) and how many alarms of the span are its."""
+
+    site: str
+    datastream: str
+    kind: str
+    rule: int | None
+    alarms: int
+    share: float
+
+
+class Card:
+    """The alarms of a span and a scope, read once: its lines, the whole, priorities and who contributes most."""
+
+    def __init__(
+        self, columns: Columns, from_ms: int, to_ms: int, names: dict[int, tuple[str, ...]], limits: Limits,
+        verdict: dict[int, str], happened: dict[tuple[str, ...], list[float | None]] | None,
+    ) -> None:  # fmt: skip
+        self._columns, self.from_ms, self.to_ms, self.limits = columns, from_ms, to_ms, limits
+        self._verdict, self._happened = verdict, happened
+        keys, place = np.unique(columns.group, return_inverse=True)
+        groups = sorted({names[key] for key in keys.tolist()} | set(happened or ()))
+        number = {of: i for i, of in enumerate(groups)}
+        self._groups = groups
+        own = np.array([number[names[key]] for key in keys.tolist()], np.int64)[place] if len(keys) else place
+        order = np.argsort(own, kind="stable")
+        self._rows = order
+        self._ends = np.searchsorted(own[order], np.arange(len(groups) + 1))
+        inside = (columns.raised_ms >= from_ms) & (columns.raised_ms < to_ms)
+        self._raised = np.bincount(own[inside], minlength=len(groups)) if len(own) else np.zeros(len(groups))
+
+    @classmethod
+    def of(
+        cls, alarms: QuerySet[Alarm], from_ms: int, to_ms: int, by: str,
+        occurrences: QuerySet[Occurrence] | None = None, limits: Limits = LIMITS,
+    ) -> "Card":  # fmt: skip
+        """See ``scorecard``."""
+        if from_ms >= to_ms:
+            raise ValueError("an empty span")
+        begin, end = (EPOCH + timedelta(milliseconds=ms) for ms in (from_ms, to_ms))
+        stood = alarms.filter(Q(cleared_at=None) | Q(cleared_at__gte=begin), raised_at__lt=end)
+        columns = read(stood, GROUPS[by])
+        counties = _counties() if by == "county" else None
+        verdict = _judged(begin - WARNED_WITHIN)
+        happened = None
+        if by in SITES and occurrences is not None:
+            rows = occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None)
+            happened = _happened(alarms, rows, by, counties, verdict)
+        names = _names(by, np.unique(columns.group).tolist(), counties)
+        return cls(columns, from_ms, to_ms, names, limits, verdict, happened)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def scores(self, most: int | None = None) -> list[Score]:
+        """The lines, those with most alarms first; at most ``most``."""
+        order = sorted(range(len(self._groups)), key=lambda i: (-self._raised[i], self._groups[i]))
+        return [self._score(i) for i in order[:most]]
+
+    def whole(self) -> Burden:
+        """All of it as if one person watched it."""
+        c = self._columns
+        return burden(c.rule, c.raised_ms, c.cleared_ms, self.from_ms, self.to_ms, self.limits)
+
+    def priorities(self) -> list[tuple[int, int, float]]:
+        """(priority, alarms raised, share 0 … 1), red first."""
+        inside = self._inside()
+        counts = np.bincount(inside.priority, minlength=5)[1:5].tolist()
+        return [(p, n, n / len(inside) if len(inside) else 0.0) for p, n in enumerate(counts, 1)]
+
+    def contributors(self, most: int = MOST_FREQUENT) -> list[Contributor]:
+        """The rules that raised most."""
+        inside = self._inside()
+        rules, first, counts = np.unique(inside.rule, return_index=True, return_counts=True)
+        order = np.lexsort((rules, -counts))[:most]
+        rows = Alarm.objects.in_bulk(inside.id[first[order]].tolist())
+        found = []
+        for i in order.tolist():
+            alarm = rows.get(int(inside.id[first[i]]))
+            if alarm is not None:
+                found.append((alarm, int(counts[i])))
+        sites = dict(
+            Datastream.objects.filter(pk__in=[a.datastream_id for a, _ in found]).values_list("pk", "code")
         )
-    for place in happened or ():
-        groups.setdefault(place, [])
-    found = [
-        _score(of, members, from_ms, to_ms, verdict, None if happened is None else happened.get(of, []))
-        for of, members in groups.items()
-    ]
-    if counties:
-        found = [replace(score, of=score.of[:1], county=score.of[1]) for score in found]
-    return sorted(found, key=lambda score: (-score.burden.alarms, score.of))
+        codes = dict(Site.objects.filter(pk__in=[a.site_id for a, _ in found]).values_list("pk", "code"))
+        return [
+            Contributor(codes[a.site_id], sites[a.datastream_id], a.kind, a.rule_id, n, n / len(inside))
+            for a, n in found
+        ]
+
+    def _inside(self) -> Columns:
+        c = self._columns
+        return c.take(np.flatnonzero((c.raised_ms >= self.from_ms) & (c.raised_ms < self.to_ms)))
+
+    def _score(self, i: int) -> Score:
+        of = self._groups[i]
+        c = self._columns.take(self._rows[self._ends[i] : self._ends[i + 1]])
+        inside = c.raised_ms >= self.from_ms
+        answered = (c.acked_ms != NEVER) & inside
+        waited = (c.acked_ms - c.raised_ms)[answered]
+        happened = None if self._happened is None else self._happened.get(of, [])
+        said = [self._verdict.get(pk, "") for pk in c.id[inside].tolist()] if self._verdict else []
+        score = Score(
+            of,
+            burden(c.rule, c.raised_ms, c.cleared_ms, self.from_ms, self.to_ms, self.limits),
+            int(answered.sum()),
+            float(np.median(waited)) / 1000 if len(waited) else None,
+            float(np.percentile(waited, 90)) / 1000 if len(waited) else None,
+            _verdicts(said, happened),
+        )
+        return replace(score, of=of[:1], county=of[1]) if len(of) == 2 else score
 
 
-def _judged(begin: datetime) -> dict[str, str]:
-    """The verdict of each alarm by key: of closed loops, by the last cause that was given."""
-    found: dict[str, str] = {}
-    closed = Deed.objects.filter(loop__key__startswith="alarm:", loop__closed_at__gte=begin)
-    rows = closed.order_by("id").values_list("loop__key", "loop__outcome", "data__cause")
-    for key, outcome, cause in rows.iterator(chunk_size=10_000):
-        name = key.removeprefix("alarm:")
-        if outcome == FALSE_OUTCOME:
-            found[name] = FALSE
-        elif cause is not None:
-            found[name] = COUNTS_AS.get(cause, "")
-    return found
+def _names(
+    by: str, keys: list[int], counties: Callable[[str], tuple[str, ...]] | None
+) -> dict[int, tuple[str, ...]]:
+    """What each group that ``read`` found is called; two of one name are one line."""
+    if by == "kind":
+        return {key: (list(dict(ALARM_KINDS))[key],) for key in keys}
+    if by == "site":
+        return {pk: (code,) for pk, code in Site.objects.filter(pk__in=keys).values_list("pk", "code")}
+    if counties is not None or by == "organisation":
+        rows = Org.objects.filter(pk__in=keys).values_list("pk", "name", "path")
+        return {pk: counties(path) if counties is not None else (name,) for pk, name, path in rows}
+    found: dict[int, tuple[str, ...]] = {}
+    rules = Rule.every.filter(pk__in=[key // OF_RULE for key in keys if key > 0])
+    for pk, site, stream in rules.values_list("pk", "datastream__site__code", "datastream__code"):
+        found[pk] = (site, stream)
+    gone = Datastream.objects.filter(pk__in=[-key // OF_RULE for key in keys if key < 0])
+    without = {pk: (site, code) for pk, site, code in gone.values_list("pk", "site__code", "code")}
+    kinds = list(dict(ALARM_KINDS))
+    return {
+        key: (*found[key // OF_RULE], kinds[key % OF_RULE], str(key // OF_RULE))
+        if key > 0
+        else (*without[-key // OF_RULE], kinds[-key % OF_RULE], "None")
+        for key in keys
+    }
+
+
+def _judged(begin: datetime) -> dict[int, str]:
+    """The verdict of each alarm by id: of closed loops, by the last cause that was given."""
+    causes = list(COUNTS_AS)
+    statement = """
+        SELECT a.id, CASE WHEN l.outcome = %s THEN -1::bigint
+            ELSE coalesce(array_position(%s::text[], d.cause), 0)::bigint END
+        FROM loops_loop l JOIN alarms_alarm a ON a.key = substr(l.key, 7)
+        LEFT JOIN LATERAL (
+            SELECT d.data ->> 'cause' AS cause FROM loops_deed d
+            WHERE d.loop_id = l.id AND d.data ->> 'cause' IS NOT NULL ORDER BY d.id DESC LIMIT 1
+        ) d ON true
+        WHERE l.key LIKE 'alarm:%%' AND l.closed_at >= %s AND (l.outcome = %s OR d.cause IS NOT NULL)"""
+    ids, said = copied(statement, [FALSE_OUTCOME, causes, begin, FALSE_OUTCOME], 2)
+    words = ["", *(COUNTS_AS[cause] for cause in causes), FALSE]  # −1 is the last
+    return {pk: words[i] for pk, i in zip(ids.tolist(), said.tolist(), strict=True)}
 
 
 def of_county(rows: QuerySet[Any], code: str, path: str = "org_path") -> QuerySet[Any]:
@@ -154,7 +278,7 @@ def _happened(
     rows: QuerySet[Occurrence],
     by: str,
     counties: Callable[[str], tuple[str, ...]] | None,
-    verdict: dict[str, str],
+    verdict: dict[int, str],
 ) -> dict[tuple[str, ...], list[float | None]]:
     """Of each place, for each occurrence in the span the seconds from its first alarm; None where there was none."""
     out: dict[tuple[str, ...], list[float | None]] = {}
@@ -163,8 +287,8 @@ def _happened(
         before = before.exclude(kind__in=OF_INSTRUMENTS).order_by("raised_at")
         warned = (
             raised
-            for key, raised in before.values_list("key", "raised_at").iterator()
-            if verdict.get(key) not in (FALSE, TEST)
+            for pk, raised in before.values_list("pk", "raised_at").iterator()
+            if verdict.get(pk) not in (FALSE, TEST)
         )
         first = next(warned, None)
         lead = None if first is None else (at - first).total_seconds()
@@ -186,31 +310,6 @@ def _counties() -> Callable[[str], tuple[str, ...]]:
     return of
 
 
-def _score(
-    of: tuple[str, ...],
-    members: list[Any],
-    from_ms: int,
-    to_ms: int,
-    verdict: dict[str, str],
-    happened: list[float | None] | None,
-) -> Score:
-    # an alarm whose rule was deleted is told apart by its datastream
-    rule = np.array([r if r is not None else -d for r, d, *_ in members], np.int64)
-    raised, cleared, acked = (
-        np.array([NEVER if row[i] is None else _ms(row[i]) for row in members], np.int64) for i in (2, 3, 4)
-    )
-    answered = (acked != NEVER) & (raised >= from_ms)
-    waited = (acked - raised)[answered]
-    return Score(
-        of,
-        burden(rule, raised, cleared, from_ms, to_ms),
-        int(answered.sum()),
-        float(np.median(waited)) / 1000 if len(waited) else None,
-        float(np.percentile(waited, 90)) / 1000 if len(waited) else None,
-        _verdicts([verdict.get(row[5], "") for row in members if _ms(row[2]) >= from_ms], happened),
-    )
-
-
 def _verdicts(said: list[str], happened: list[float | None] | None) -> Verdicts:
     leads = [lead for lead in happened or () if lead is not None]
     return Verdicts(
@@ -221,7 +320,3 @@ def _verdicts(said: list[str], happened: list[float | None] | None) -> Verdicts:
         None if happened is None else len(happened) - len(leads),
         float(np.median(leads)) if leads else None,
     )
-
-
-def _ms(at: datetime) -> int:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -5,7 +5,7 @@ audit.
 from django.contrib import admin
 
 from fengsui.people.audit.admin import ReadOnlyAdmin, ReadOnlyInline
-from fengsui.warn.alarms.models import Alarm, Deed, FoldTable, Rule, RuleChange, Storm
+from fengsui.warn.alarms.models import Alarm, Deed, FigureSet, FoldTable, Rule, RuleChange, Storm
 
 
 class ChangeInline(ReadOnlyInline):
@@ -77,3 +77,9 @@ class StormAdmin(ReadOnlyAdmin):
     path_field = "site__org_path"
     list_display = ["site", "began_at", "ended_at", "peak"]
     list_select_related = ["site"]
+
+
+@admin.register(FigureSet)
+class FigureSetAdmin(ReadOnlyAdmin):
+    view_action = "alarm.view"
+    list_display = ["since", "actor_name", "reason"]

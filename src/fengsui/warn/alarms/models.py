@@ -342,6 +342,26 @@ class Occurrence(models.Model):
         return f"{self.site} {self.at:%Y-%m-%d %H:%M}"
 
 
+class FigureSet(models.Model):
+    """What counts as flood, chattering and stale from ``since`` on, and what is aimed at; the newest holds.
+
+    ``values`` are those of ``figures.VALUES``.  Without a row those of the module hold.
+    """
+
+    since = models.DateTimeField()
+    actor_name = models.CharField(max_length=150)
+    reason = models.CharField(max_length=200)
+    values = models.JSONField()
+
+    class Meta:
+        ordering = ["-since", "-pk"]
+        verbose_name = _("Definition of alarm figures")
+        verbose_name_plural = _("Definitions of alarm figures")
+
+    def __str__(self) -> str:
+        return f"{self.since:%Y-%m-%d}"
+
+
 class Deed(models.Model):
     """What was done to an alarm, in order: raised, acked, cleared, shelved, unshelved, suppressed …"""
 

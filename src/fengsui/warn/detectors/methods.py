@@ -53,8 +53,8 @@ class State:
 class Part:
     """One datastream (its column), its ``share`` 0 to 1 and in what it shows.
 
-    ``sign``: ``t2q`` · ``ewma_up`` ``ewma_down`` ``cusum_up`` ``cusum_down`` · ``above`` ``below`` a forecast,
-    by ``by`` in its own unit.
+    ``sign``: ``t2q``, ``by`` so much off its usual mean · ``ewma_up`` ``ewma_down`` ``cusum_up`` ``cusum_down`` ·
+    ``above`` ``below`` a forecast, by ``by``; in its own unit.
     """
 
     column: int
@@ -105,7 +105,11 @@ def step(
         parts: tuple[Part, ...] = ()
         if ratio > 1 or (always and math.isfinite(ratio)):
             shares = monitor.explain(state.watch, row, learnt.monitor)
-            parts = tuple(Part(s.column, s.part, "t2q") for s in shares)
+            model = learnt.monitor.model
+            usual = np.full(len(row), np.nan)
+            usual[model.used] = model.mean + state.watch.centre * model.scale
+            off = row - usual
+            parts = tuple(Part(s.column, s.part, "t2q", _known(off[s.column])) for s in shares)
         return State(watch=watch), ratio, parts
     if learnt.charted is not None and state.charted is not None:
         after, sides = charted.step(state.charted, row, learnt.charted)
@@ -130,7 +134,7 @@ def _course(
         after.append(next_one)
         ratio[k] = judged.ratio[0]
         signs.append("above" if off >= 0 else "below")
-        by.append(off if math.isfinite(off) else None)
+        by.append(_known(off))
     return State(courses=tuple(after)), *_parts(np.arange(len(row)), ratio, signs, by, always)
 
 
@@ -154,3 +158,7 @@ def _parts(
     return most, tuple(
         Part(int(columns[i]), float(weigh[i]), signs[i], by[i]) for i in order.tolist() if weigh[i] > 0
     )
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

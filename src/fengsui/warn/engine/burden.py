@@ -21,6 +21,21 @@ MOST_FREQUENT = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What counts as a flood, as chattering, as stale: the bureau's own, or those of the module."""
+
+    window_ms: int = WINDOW_MS
+    flood_from: int = FLOOD_FROM
+    flood_until: int = FLOOD_UNTIL
+    chatter_times: int = CHATTER_TIMES
+    chatter_ms: int = CHATTER_MS
+    stale_ms: int = STALE_MS
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Burden:
     """Of the alarms raised in a span.  Shares are 0 … 1; ``peak_at_ms`` is the beginning of the worst window."""
 
@@ -40,7 +55,12 @@ class Burden:
 
 
 def burden(
-    rule_id: np.ndarray, raised_ms: np.ndarray, cleared_ms: np.ndarray, from_ms: int, to_ms: int
+    rule_id: np.ndarray,
+    raised_ms: np.ndarray,
+    cleared_ms: np.ndarray,
+    from_ms: int,
+    to_ms: int,
+    limits: Limits = LIMITS,
 ) -> Burden:
     """The figures of [from_ms, to_ms); columns of equal length, int64, ``cleared_ms`` NEVER while it stands.
 
@@ -50,7 +70,7 @@ def burden(
     if from_ms >= to_ms:
         raise ValueError("an empty span")
     inside = (raised_ms >= from_ms) & (raised_ms < to_ms)
-    counts = windows(raised_ms[inside], from_ms, to_ms, WINDOW_MS)
+    counts = windows(raised_ms[inside], from_ms, to_ms, limits.window_ms)
     open_still = (cleared_ms == NEVER) | (cleared_ms >= to_ms)
     lasted = np.where(open_still, to_ms, cleared_ms) - raised_ms
     total, worst = int(inside.sum()), int(counts.argmax())
@@ -59,13 +79,13 @@ def burden(
         total,
         total / ((to_ms - from_ms) / DAY_MS),
         tuple(windows(raised_ms[inside], from_ms, to_ms, DAY_MS).tolist()),
-        total / ((to_ms - from_ms) / WINDOW_MS),
+        total / ((to_ms - from_ms) / limits.window_ms),
         int(counts[worst]),
-        from_ms + worst * WINDOW_MS if total else None,
-        float((counts > FLOOD_FROM).mean()),
-        float(flooded(counts).mean()),
-        len(chattering(rule_id[inside], raised_ms[inside])),
-        int((lasted > STALE_MS).sum()),
+        from_ms + worst * limits.window_ms if total else None,
+        float((counts > limits.flood_from).mean()),
+        float(flooded(counts, limits).mean()),
+        len(chattering(rule_id[inside], raised_ms[inside], limits)),
+        int((lasted > limits.stale_ms).sum()),
         int(open_still.sum()),
         int(lasted.max(initial=0)),
         float(np.sort(each)[::-1][:MOST_FREQUENT].sum() / total) if total else 0.0,
@@ -77,22 +97,22 @@ def windows(raised_ms: np.ndarray, from_ms: int, to_ms: int, window_ms: int) -> 
     return np.bincount((raised_ms - from_ms) // window_ms, minlength=-(-(to_ms - from_ms) // window_ms))
 
 
-def flooded(counts: np.ndarray) -> np.ndarray:
+def flooded(counts: np.ndarray, limits: Limits = LIMITS) -> np.ndarray:
     """Which ten-minute windows are in flood (bool [windows])."""
     found, on, before = np.zeros(len(counts), bool), False, -1
-    busy = np.flatnonzero(counts >= FLOOD_UNTIL)  # whatever the rest says, it ends a flood
+    busy = np.flatnonzero(counts >= limits.flood_until)  # whatever the rest says, it ends a flood
     for i, count in zip(busy.tolist(), counts[busy].tolist(), strict=True):
-        on = (on and i == before + 1) or count >= FLOOD_FROM
+        on = (on and i == before + 1) or count >= limits.flood_from
         found[i], before = on, i
     return found
 
 
-def chattering(rule_id: np.ndarray, raised_ms: np.ndarray) -> np.ndarray:
+def chattering(rule_id: np.ndarray, raised_ms: np.ndarray, limits: Limits = LIMITS) -> np.ndarray:
     """The rules that chatter, sorted."""
     order = np.lexsort((raised_ms, rule_id))
     rule, at = rule_id[order], raised_ms[order]
-    back = CHATTER_TIMES - 1
-    quick = (rule[back:] == rule[:-back]) & (at[back:] - at[:-back] <= CHATTER_MS)
+    back = limits.chatter_times - 1
+    quick = (rule[back:] == rule[:-back]) & (at[back:] - at[:-back] <= limits.chatter_ms)
     return np.unique(rule[back:][quick])
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.show.lists import alarms as lists
-from fengsui.show.lists import folding
+from fengsui.show.lists import detectors, folding
 from fengsui.show.lists import loops as loop_lists
 from fengsui.show.lists import risk as risk_lists
 from fengsui.show.lists.scenarios import why
@@ -115,6 +115,8 @@ def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
         context["risk_at"] = risk_lists.points_at(
             request.user, alarm.site, alarm.raised_at + datetime.timedelta(milliseconds=1)
         )
+    if alarm.rule is None and (finding := detectors.of_alarm(alarm)):
+        context |= {"finding": finding, "told": detectors.told(finding)}
     if loop is not None:
         context |= loop_context(request.user, loop)
     return show(request, "alarm", context)

@@ -1,7 +1,5 @@
 """Scorecards: how alarms did in a quarter, by county, site, rule or kind; and what happened, to be recorded."""
 
-import csv
-import io
 from datetime import date, datetime
 from typing import Any
 
@@ -15,17 +13,17 @@ from django.views.decorators.http import require_POST, require_safe
 from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import Site
-from fengsui.show.lists.scorecard import Score, of_county, scorecard
+from fengsui.show.lists import scorecard_files as files
+from fengsui.show.lists.scorecard import Card, of_county
 from fengsui.show.portal.pages.page import choice, instant, one_or_404, page, refused, show
 from fengsui.stores import clock
-from fengsui.warn.alarms import occurrences
-from fengsui.warn.alarms.models import Alarm, Occurrence
+from fengsui.warn.alarms import figures, occurrences
+from fengsui.warn.alarms.models import ALARM_KINDS, Alarm, Occurrence
 
 BY = ("county", "organisation", "site", "rule", "kind")
 QUARTERS = 8  # offered, the running one first
 SHOWN = 500  # lines of the table; the download has all
-# Targets per operator position, from memory of EEMUA 191 and ISA-18.2 / IEC 62682; the page says so.
-TARGETS = {"per_day": "150", "per_10_min": "1", "peak": "10", "flood": "1 %", "chattering": "0", "stale": "5"}
+COLOURS = ("red", "orange", "yellow", "blue")  # priority 1 to 4
 
 
 @require_safe
@@ -44,22 +42,51 @@ def scorecards(request: HttpRequest) -> HttpResponse:
     if county:
         alarms, happened = of_county(alarms, county), of_county(happened, county, "site__org_path")
     from_ms, to_ms = _span(quarter)
-    scores = scorecard(alarms, from_ms, min(to_ms, clock.now_ms()), by, happened)
-    if request.GET.get("format") == "csv":
-        return _file(scores, f"scorecard-{quarter}-{by}.csv")
+    figures_now = figures.in_force()
+    card = Card.of(alarms, from_ms, min(to_ms, clock.now_ms()), by, happened, figures_now.limits)
+    form = request.GET.get("format")
+    if form in ("csv", "xlsx"):
+        return _file(card, f"scorecard-{quarter}-{by}", form, figures_now)
+    scores = card.scores(SHOWN)
     rows = happened.filter(at__gte=_at(from_ms), at__lt=_at(to_ms)).select_related("site").order_by("-at")
+    aims = figures_now.values
     context = {
-        "scores": scores[:SHOWN],
-        "more": max(len(scores) - SHOWN, 0),
+        "scores": scores,
+        "more": max(len(card) - SHOWN, 0),
         "quarters": offered,
         "filters": {"quarter": quarter, "by": by, "site": site, "county": county},
         "by_words": _by_words(),
-        "targets": TARGETS,
+        "aims": aims,
+        "figures": figures_now,
+        "whole": card.whole() if len(card) else None,
+        "priorities": [
+            (level, n, share, aims[f"{name}_percent"])
+            for (level, n, share), name in zip(card.priorities(), COLOURS, strict=True)
+        ],
+        "contributors": card.contributors(),
+        "kinds": dict(ALARM_KINDS),
+        "may_define": figures.may_define(request.user),
+        "definitions": [(name, v[3], aims[name], v[1], v[2]) for name, v in figures.VALUES.items()],
         "occurrences": rows[:100],
         "may_record": access.may(request.user, "loop.act"),
         "drill": {"county": "site", "organisation": "site", "site": "rule"}.get(by, ""),
     }
     return show(request, "scorecards", context)
+
+
+@require_POST
+@page("rule.edit")
+def figures_define(request: HttpRequest) -> HttpResponse:
+    """Other definitions and aims, for everybody."""
+    try:
+        values = {name: float(request.POST[name]) for name in figures.VALUES if name in request.POST}
+        figures.define(request.user, values, request.POST.get("reason", ""))
+        messages.success(request, _("Saved. All scorecards go by it from now on."))
+    except ValueError:
+        messages.error(request, _("Write numbers."))
+    except FengsuiError as error:
+        refused(request, error)
+    return redirect("/scorecards/")
 
 
 @require_POST
@@ -119,44 +146,8 @@ def _at(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, timezone.get_current_timezone())
 
 
-def _file(scores: list[Score], name: str) -> HttpResponse:
-    out = io.StringIO()
-    rows = csv.writer(out)
-    rows.writerow(
-        [
-            "of",
-            "alarms",
-            "per_day",
-            "per_10_min",
-            "peak_10_min",
-            "flood_share",
-            "chattering",
-            "stale",
-            "standing",
-            "top_share",
-            "real",
-            "false",
-            "test",
-            "warned",
-            "missed",
-            "hit_rate",
-            "false_alarm_ratio",
-            "lead_s",
-            "median_ack_s",
-            "p90_ack_s",
-        ]
-    )
-    for score in scores:
-        b, v = score.burden, score.verdicts
-        of = " ".join(score.of)
-        rows.writerow(
-            [
-                "'" + of if of[:1] in ("=", "+", "-", "@") else of,  # a spreadsheet would take it for a formula
-                b.alarms, b.per_day, b.per_10_min, b.peak_10_min, b.flood_share, b.chattering, b.stale, b.standing,
-                b.top_share, v.real, v.false, v.test, v.warned, v.missed, v.hit_rate, v.false_alarm_ratio, v.lead_s,
-                score.median_ack_s, score.p90_ack_s,
-            ]
-        )  # fmt: skip
-    answer = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+def _file(card: Card, name: str, form: str, figures_now: figures.Figures) -> HttpResponse:
+    data = files.as_csv(card) if form == "csv" else files.as_xlsx(card, figures_now)
+    answer = HttpResponse(data, content_type=files.TYPES[form])
+    answer["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     return answer

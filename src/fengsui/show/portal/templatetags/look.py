@@ -52,6 +52,7 @@ MENU = (
             ("/reports/", _("Trend reports"), "file", "report.view"),
             ("/rules/", _("Rules"), "rule", "rule.view"),
             ("/scenarios/", _("Scenario rules"), "link", "rule.view"),
+            ("/detectors/", _("Detectors"), "chart", "detector.view"),
             ("/scorecards/", _("Scorecards"), "chart", "alarm.view"),
         ),
     ),

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -14,6 +15,7 @@ from fengsui.govern.ledger.models import Boundary
 from fengsui.show import words
 from fengsui.show.portal.templatetags.look import moment
 from fengsui.stores import clock
+from fengsui.warn.alarms.models import ALARM_KINDS
 from fengsui.warn.calls import channels
 from fengsui.warn.cap import message as cap
 
@@ -130,6 +132,57 @@ def alarm_state(state: str) -> SafeString:
 def lasting(seconds: float | None) -> str:
     """Seconds as ``duration`` says milliseconds."""
     return duration(None if seconds is None else round(seconds) * 1000)
+
+
+@register.filter
+def alarm_kind(kind: str) -> str:
+    """The kind of an alarm in words."""
+    return str(dict(ALARM_KINDS).get(kind, kind))
+
+
+@register.filter
+def unlocalised(value: float) -> str:
+    """A number as HTML and SVG write it, whatever the language."""
+    return f"{value:.6g}"
+
+
+@register.filter
+def learnt_from(version: Any) -> str:
+    """What a trained version learnt from: a span of history in local time, or the name of a recorded series."""
+    begins, ends = (str(version.about.get(key, "")) for key in ("from", "to"))
+    try:
+        return " – ".join(
+            timezone.localtime(datetime.datetime.fromisoformat(text)).strftime("%Y-%m-%d %H:%M")
+            for text in (begins, ends)
+        )
+    except ValueError:
+        return begins
+
+
+@register.filter
+def figures(version: Any) -> str:
+    """What a trained version is made of, in a line."""
+    about = version.about
+    parts = [_("%(n)s datastreams judged") % {"n": sum(about["used"])}]
+    if "components" in about:
+        parts.append(
+            _("%(n)s components, %(lags)s past rows") % {"n": about["components"], "lags": about["lags"]}
+        )
+        parts.append(_("false-alarm budget %(share)s") % {"share": f"{about['alpha']:.0%}"})
+    if "ewma" in about:
+        parts.append(
+            _("EWMA weight %(w)s, width %(l)s; CUSUM slack %(k)s, limit %(h)s")
+            % {
+                "w": about["ewma"]["weight"],
+                "l": about["ewma"]["width"],
+                "k": about["cusum"]["slack"],
+                "h": about["cusum"]["limit"],
+            }
+        )
+    if "day" in about:
+        parts.append(_("%(n)s rows a day") % {"n": about["day"]} if about["day"] else _("no daily course"))
+        parts.append(_("risk %(share)s") % {"share": f"{about['risk']:.1%}"})
+    return ", ".join(parts)
 
 
 @register.filter
