@@ -247,6 +247,24 @@ def test_instruments_are_scored_on_schedule_and_a_frozen_one_is_an_alarm(works):
     assert alarm.cleared_at is not None and not Truth.objects.exists()
 
 
+def test_many_instruments_at_once_have_one_cause_and_are_one_alarm(works):
+    services.activate("test", works.detector, 1, "trial")
+    works.begin()
+    works.x[200:300] = works.x[200]
+    works.store(0, ROWS)
+    works.look(310)
+    (alarm,) = Alarm.objects.filter(kind="truth")
+    assert alarm.key.startswith(f"u{works.detector.pk}:") and alarm.cleared_at is None
+    assert [p["sign"] for p in alarm.finding.parts] == ["frozen"] * 6
+    assert Truth.objects.filter(score__lt=40).count() == 6
+    Truth.objects.all().delete()
+    works.x = plant(900, 11)
+    works.store(ROWS, 900)
+    works.look(905)
+    alarm.refresh_from_db()
+    assert alarm.cleared_at is not None and Alarm.objects.filter(kind="truth").count() == 1
+
+
 def test_a_version_that_cannot_be_read_says_so_and_harms_no_other(works):
     services.activate("test", works.detector, 1, "trial")
     works.begin()

@@ -186,10 +186,11 @@ def get_scores(request: HttpRequest, pk: int) -> list[dict[str, Any]]:
     answers = []
     for run in row.runs.select_related("trained").defer("trained__learnt").order_by("is_shadow"):
         found = lists.scores(run, int(run.trained.about["every_ms"]))
+        parts = lists.explained(run.parts, is_normal=(found.last or 0) <= 1)
         answers.append(
             {
                 "version": run.trained.version, "shadow": run.is_shadow, "from_ms": found.from_ms,
-                "every_ms": found.every_ms, "scores": found.values, "parts": _told(lists.explained(run.parts)),
+                "every_ms": found.every_ms, "scores": found.values, "parts": _told(parts),
             }
         )  # fmt: skip
     return answers

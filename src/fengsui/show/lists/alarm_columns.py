@@ -11,17 +11,21 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from fengsui.warn.alarms.models import Alarm
+from fengsui.warn.alarms.models import ALARM_KINDS, Alarm
 from fengsui.warn.engine import NEVER
 
 HEAD, TAIL = 19, 2  # bytes of a binary COPY before the first row and after the last
 EPOCH_MS = 946_684_800_000  # PostgreSQL counts microseconds from 2000-01-01
+OF_RULE = 100
+KIND = (
+    f"(array_position(ARRAY[{', '.join(repr(k) for k, _ in ALARM_KINDS)}], a.kind::text) - 1)"  # its number
+)
 INFINITY = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """n alarms; ids and ms UTC (int64).  ``rule`` is below 0 where the rule is gone: then it is the datastream's."""
+    """n alarms; ids and ms UTC (int64).  ``rule`` below 0: there is none, it is the datastream's and kind's."""
 
     id: np.ndarray
     rule: np.ndarray
@@ -47,7 +51,7 @@ def read(alarms: QuerySet[Alarm], group: str) -> Columns:
         return Columns(*[np.zeros(0, np.int64)] * 7)
     table = Alarm._meta.db_table
     statement = f"""
-        SELECT a.id, coalesce(a.rule_id::bigint, -a.datastream_id::bigint), a.raised_at,
+        SELECT a.id, coalesce(a.rule_id::bigint, -(a.datastream_id::bigint * {OF_RULE} + {KIND})), a.raised_at,
             coalesce(a.cleared_at, 'infinity'), coalesce(a.acked_at, 'infinity'), a.priority::bigint, ({group})::bigint
         FROM {table} a WHERE a.id IN ({inner})"""  # noqa: S608 - our own fragments; values are parameters
     if (where := _plain(inner, table)) is not None:

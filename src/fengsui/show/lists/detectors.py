@@ -23,6 +23,7 @@ TRUTH_ORDER = ("score", "id")
 FINDING_ORDER = ("-raised_at", "-id")
 
 SIGNS = {
+    "normal": gettext_lazy("from its usual mean"),
     "t2q": gettext_lazy("not with the others as usual; from its usual mean"),
     "ewma_up": gettext_lazy("above its usual level (EWMA)"),
     "ewma_down": gettext_lazy("below its usual level (EWMA)"),
@@ -30,6 +31,10 @@ SIGNS = {
     "cusum_down": gettext_lazy("has shifted downwards (CUSUM, lower side)"),
     "above": gettext_lazy("above its forecast"),
     "below": gettext_lazy("below its forecast"),
+    "frozen": gettext_lazy("frozen"),
+    "too_clean": gettext_lazy("too clean"),
+    "copied": gettext_lazy("copied"),
+    "repeated": gettext_lazy("repeated"),
 }
 TRUTH_WORDS = {
     "frozen": gettext_lazy("frozen: one value for %(rows)s rows"),
@@ -114,7 +119,7 @@ def truth_page(
 
 def told(finding: Finding) -> list[Told]:
     """The explanation of a finding, the largest share first."""
-    if finding.kind == "truth":
+    if finding.kind == "truth" and not any("datastream" in part for part in finding.parts):
         return reasons(finding.parts, finding.datastream)
     return explained(finding.parts)
 
@@ -124,16 +129,19 @@ def of_alarm(alarm: Alarm) -> Finding | None:
     return Finding.objects.filter(alarm=alarm).select_related("detector__site", "datastream").first()
 
 
-def explained(parts: Sequence[dict[str, Any]]) -> list[Told]:
-    """Parts as a detector keeps them, with names and words."""
+def explained(parts: Sequence[dict[str, Any]], is_normal: bool = False) -> list[Told]:
+    """Parts as a detector keeps them, with names and words; of a normal row nothing is said to be wrong."""
     streams = Datastream.objects.select_related("site").in_bulk([p["datastream"] for p in parts])
     lines = []
     for part in parts:
         stream = streams.get(part["datastream"])
-        words = str(SIGNS.get(part["sign"], part["sign"]))
+        sign = "normal" if is_normal else part["sign"]
+        words = str(SIGNS.get(sign, sign))
         if stream is not None and part.get("by") is not None:
             amount = f"{part['by']:+.{stream.decimals}f} {stream.unit}".strip()
             words = _("%(words)s: %(amount)s") % {"words": words, "amount": amount}
+        elif is_normal:
+            words = ""
         lines.append(Told(stream, float(part["share"]), words))
     return lines
 

@@ -14,21 +14,20 @@ from django.utils.translation import get_language
 
 from fengsui.people.orgs.models import Org
 from fengsui.sense.devices.models import Datastream, Site
-from fengsui.show.lists.alarm_columns import Columns, copied, read
+from fengsui.show.lists.alarm_columns import KIND, OF_RULE, Columns, copied, read
 from fengsui.warn.alarms.models import ALARM_KINDS, Alarm, Occurrence, Rule
 from fengsui.warn.engine import NEVER
 from fengsui.warn.engine.burden import LIMITS, MOST_FREQUENT, Burden, Limits, burden
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-OF_RULE = 100  # a group of ``rule`` is its id, or less its datastream's, times this, and the kind's number
-_KIND = f"array_position(ARRAY[{', '.join(repr(k) for k, _ in ALARM_KINDS)}], a.kind::text) - 1"
+# a group of ``rule`` is its id, or less its datastream's, times OF_RULE, and the kind's number
 GROUPS = {  # numbers of ``_names``, as SQL over alarms
-    "rule": f"CASE WHEN a.rule_id IS NULL THEN -(a.datastream_id::bigint * {OF_RULE} + {_KIND}) "
-    f"ELSE a.rule_id::bigint * {OF_RULE} + {_KIND} END",
+    "rule": f"CASE WHEN a.rule_id IS NULL THEN -(a.datastream_id::bigint * {OF_RULE} + {KIND}) "
+    f"ELSE a.rule_id::bigint * {OF_RULE} + {KIND} END",
     "site": "a.site_id",
     "organisation": "a.org_id",
     "county": "a.org_id",
-    "kind": _KIND,
+    "kind": KIND,
 }
 
 

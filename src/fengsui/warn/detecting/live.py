@@ -42,6 +42,7 @@ KEPT_SCORES = 720
 KEPT_PARTS = 12  # of an explanation, the largest
 TRUTH_MS = 300_000  # how often instruments are judged, and …
 TRUTH_LEAST_ROWS = 20  # … not before so many new rows
+COMMON_LEAST, COMMON_SHARE = 3, 0.25  # more instruments of a unit than this at once have one cause
 TRUTH_HIGHER = 20  # points above its limit until an instrument counts as true again
 AGAIN_MS = 60_000  # a run whose version cannot be read is tried again
 
@@ -242,7 +243,7 @@ def _judge_instruments(
         return
     _, truths = truth.step(recent, cells, one.learnt.usual)
     at, known = _at(end * book.every), {t.datastream_id: t for t in Truth.objects.filter(detector=detector)}
-    changed = []
+    changed, values = [], {}
     for column, (id_, said) in enumerate(zip(one.ids, truths, strict=True)):
         reasons = [
             {"what": r.what, "severity": round(r.severity, 3), "rows": r.rows}
@@ -256,11 +257,53 @@ def _judge_instruments(
             row.changed_at = at
         row.score, row.reasons, row.at = said.score, reasons, at
         changed.append(row)
-        _alarm_of(detector, run, streams[id_], row, end * book.every, _finite(cells[-1, column]), book)
+        values[id_] = _finite(cells[-1, column])
     Truth.objects.bulk_create(
         changed, update_conflicts=True, unique_fields=["detector", "datastream"],
         update_fields=["score", "reasons", "at", "changed_at"],
     )  # fmt: skip
+    low = {row.datastream_id: row for row in changed if _believed(row) < detector.truth_below}
+    many = len(low) > max(COMMON_LEAST, len(one.ids) * COMMON_SHARE)
+    _common(detector, run, streams, low if many else {}, values, at, book)
+    for row in changed:
+        _alarm_of(detector, run, streams[row.datastream_id], row, values[row.datastream_id], many, book)
+
+
+def _believed(row: Truth) -> int:
+    """The score without what is missing: that is for rules of silence."""
+    return round(100 * math.prod(1 - r["severity"] for r in row.reasons if r["what"] != "missing"))
+
+
+def _common(
+    detector: Detector, run: Run, streams: dict[int, Datastream], low: dict[int, Truth],
+    values: dict[int, float | None], at: datetime, book: _Book,
+) -> None:  # fmt: skip
+    """Many instruments of a unit at once have one cause (it stands still, a gateway repeats itself): one alarm."""
+    key = f"u{detector.pk}:"
+    open_ = detector.findings.filter(key__startswith=key, cleared_at=None).select_related("alarm").first()
+    if open_ is None and low:
+        worst = min(low.values(), key=lambda row: (_believed(row), row.datastream_id))
+        key += str(round(at.timestamp() * 1000))
+        stream = streams[worst.datastream_id]
+        alarm = raising.raise_found(key, "truth", stream, Priority.BLUE, at, values[stream.pk])
+        parts = [
+            {"datastream": pk, "share": round(1 - _believed(row) / 100, 4), "sign": row.reasons[0]["what"]}
+            for pk, row in sorted(low.items(), key=lambda item: (_believed(item[1]), item[0]))
+        ]
+        Finding.objects.get_or_create(
+            key=key,
+            defaults={
+                "detector": detector, "version": run.trained.version, "is_shadow": False, "kind": "truth",
+                "datastream": stream, "alarm": alarm, "raised_at": at, "peak": float(_believed(worst)), "peak_at": at,
+                "parts": parts,
+            },
+        )  # fmt: skip
+        book.raised += 1
+    elif open_ is not None and not low:
+        Finding.objects.filter(pk=open_.pk).update(cleared_at=max(at, open_.raised_at))
+        if open_.alarm is not None:
+            raising.clear_found(open_.alarm, at, values[open_.datastream_id])
+        book.cleared += 1
 
 
 def _truth_rows(every_ms: int) -> int:
@@ -269,20 +312,21 @@ def _truth_rows(every_ms: int) -> int:
 
 
 def _alarm_of(
-    detector: Detector, run: Run, stream: Datastream, row: Truth, at_ms: int, value: float | None, book: _Book
+    detector: Detector, run: Run, stream: Datastream, row: Truth, value: float | None, many: bool, book: _Book
 ) -> None:
     """An instrument below the limit is an alarm of the lowest priority: it wants a look, not the plant.
 
-    What is missing is for rules of silence.
+    None is raised while ``many`` are: they are one alarm together.
     """
-    limit = detector.truth_below
-    score = round(100 * math.prod(1 - r["severity"] for r in row.reasons if r["what"] != "missing"))
+    limit, score, at_ms = detector.truth_below, _believed(row), round(row.at.timestamp() * 1000)
     open_ = (
-        Finding.objects.filter(detector=detector, kind="truth", datastream=stream, cleared_at=None)
+        Finding.objects.filter(
+            detector=detector, key__startswith=f"t{detector.pk}:{stream.pk}:", cleared_at=None
+        )
         .select_related("alarm")
         .first()
     )
-    if open_ is None and limit and score < limit:
+    if open_ is None and not many and score < limit:
         key = f"t{detector.pk}:{stream.pk}:{at_ms}"
         alarm = raising.raise_found(key, "truth", stream, Priority.BLUE, row.at, value)
         Finding.objects.get_or_create(

@@ -1,7 +1,7 @@
 """What people do with detectors: make one, put a version in force or in shadow, promote, go back, switch off, retrain.
 
 Each is one transaction, one change in the detector's history and one audit entry.  What is in force is a row, so every
-worker follows it within a second; it begins with the row of that moment.
+worker follows it within a second, beginning with the row that closes at that moment.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ from fengsui.warn.detecting.models import Detector, Finding, Method, Run, Traine
 
 SETTINGS = ("priority", "on_rows", "off_rows", "grace_ms", "truth_below")
 MOST_REASON = 200
+CLOSING_MS = 7_000  # two epochs and what a look waits: the row that closes about now is the first one judged
 MOST_SPAN_DAYS = 400
 
 
@@ -242,7 +243,7 @@ def _settings(detector: Detector) -> dict[str, int]:
 
 def _begin(detector: Detector, trained: Trained, is_shadow: bool) -> None:
     now = clock.now()
-    row = clock.now_ms() // int(trained.about["every_ms"])
+    row = (clock.now_ms() - detector.grace_ms - CLOSING_MS) // int(trained.about["every_ms"])
     Run.objects.create(
         detector=detector,
         trained=trained,

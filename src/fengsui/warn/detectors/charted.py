@@ -18,7 +18,7 @@ RUN_LENGTH = (
 )
 STRETCHES = 10
 MARGIN = 1.1  # beyond the widest that was seen: the next stretch may be a little wider
-FULL = 2.0  # times its limit a sum stops growing, so that it can come down again
+FULL = 1.25  # times its limit a sum stops growing, so that it can come down again
 LEAST_ROWS = 100
 
 

@@ -48,7 +48,7 @@ WHATS = {
     "deactivated": gettext_lazy("switched off"),
 }
 DONE = {
-    "activate": gettext_lazy("In force. It judges from the row of this moment on."),
+    "activate": gettext_lazy("In force. It judges from the row that is closing now."),
     "shadow": gettext_lazy("It runs in shadow; nobody is told what it finds."),
     "promote": gettext_lazy("Promoted: what ran in shadow is in force."),
     "stop_shadow": gettext_lazy("The shadow has ended."),
@@ -101,10 +101,9 @@ def detector_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def _panel(detector: Any, run: Any, shadow: bool) -> dict[str, Any]:
     trained = detector.in_shadow if shadow else detector.in_force
     run = type(run).objects.get(pk=run.pk)  # with its scores
-    return {
-        "run": run, "shadow": shadow, "trained": trained,
-        "scores": lists.scores(run, int(trained.about["every_ms"])), "parts": lists.explained(run.parts),
-    }  # fmt: skip
+    found = lists.scores(run, int(trained.about["every_ms"]))
+    parts = lists.explained(run.parts, is_normal=(found.last or 0) <= 1)
+    return {"run": run, "shadow": shadow, "trained": trained, "scores": found, "parts": parts}
 
 
 @require_POST
