@@ -13,7 +13,7 @@ from fengsui.warn.cap import times
 from fengsui.warn.cap.checks import check
 from fengsui.warn.cap.signature import sign
 from fengsui.warn.cap.writing import draft
-from fengsui.warn.warnings import arrivals, pulling
+from fengsui.warn.warnings import arrivals, fetching, pulling
 from fengsui.warn.warnings.models import Feed, Message
 from tests.warn.cap.alerts import rainstorm
 from tests.warn.cap.faults import EC_KEY, certificate
@@ -146,7 +146,7 @@ def test_more_messages_than_one_look_may_take_come_in_the_next(feed: Feed, site,
 
 
 def test_a_server_that_trickles_holds_nobody_up(feed: Feed, site, monkeypatch):
-    monkeypatch.setattr(pulling, "LONGEST_S", -1.0)
+    monkeypatch.setattr(fetching, "LONGEST_S", -1.0)
     site.pages["/feed.atom"] = atom(site)
     pulling.pull(feed)
     feed.refresh_from_db()

@@ -104,9 +104,7 @@ def _row(
         shapes=[[[lon, lat] for lat, lon in ring] for area in _areas(alert) for ring in lint.rings(area)][
             :200
         ],
-        divisions=sorted(
-            {p.value for area in _areas(alert) for p in area.geocodes if p.name == china.DIVISION}
-        )[:500],
+        divisions=_divisions(alert, by_name=checked.version == "notice"),
         document=document,
         sha256=hashlib.sha256(document).hexdigest(),
         source_url=_cut(source_url, 1000),
@@ -202,6 +200,17 @@ def plain(problem: Problem) -> dict[str, Any]:
         "column": problem.column,
         "facts": {name: _cut(str(value), 200) for name, value in problem.facts.items()},
     }
+
+
+def _divisions(alert: cap.Alert, by_name: bool) -> list[str]:
+    """Codes that it names.  A notice has words only: the smallest organisations of the tree whose names are in them."""
+    codes = {p.value for area in _areas(alert) for p in area.geocodes if p.name == china.DIVISION}
+    if by_name and not codes:
+        words = "".join(area.desc for area in _areas(alert))
+        rows = Org.objects.exclude(division_code="").values_list("name", "depth", "division_code")
+        named = [(depth, code) for name, depth, code in rows if len(name) > 1 and name in words]
+        codes = {code for depth, code in named if depth == max(named)[0]}
+    return sorted(codes)[:500]
 
 
 def _areas(alert: cap.Alert) -> list[cap.Area]:

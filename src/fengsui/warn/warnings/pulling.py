@@ -4,15 +4,12 @@ What a feed links to is fetched only from its own host and those its row names, 
 time and number.  A redirect is followed within the same bounds.  Nothing else that a message names is ever fetched.
 """
 
-import http.client
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import structlog
 from cryptography import x509
@@ -23,19 +20,17 @@ from fengsui.base.errors import BadInput
 from fengsui.stores import clock
 from fengsui.warn.cap import signature
 from fengsui.warn.cap.checks import Checked, Document, check
-from fengsui.warn.cap.tree import MAX_BYTES
 from fengsui.warn.warnings import arrivals
 from fengsui.warn.warnings.errors import CannotFetch
+from fengsui.warn.warnings.fetching import fetch
 from fengsui.warn.warnings.models import Feed, Message
 
 log = structlog.get_logger()
 
-TIMEOUT_S = 10.0  # without a byte
-LONGEST_S = 30.0  # for one file, however slowly it trickles
 LOOK_S = 120.0  # for one look at a feed with all its links: the others wait meanwhile
 MOST_LINKS = 200  # files fetched in one look at a feed
 MOST_PAGES = 10
-AGENT = "Fengsui CAP reader"
+ACCEPT = "application/cap+xml, application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.1"
 
 
 @dataclass(slots=True)
@@ -104,7 +99,7 @@ def _pages(feed: Feed, pulled: Pulled) -> Iterator[tuple[str, Document, bytes]]:
     while url and url not in seen and len(seen) < MOST_PAGES:
         first = not seen
         seen.add(url)
-        answer = _fetch(feed, url, conditional=first)
+        answer = fetch(feed, url, ACCEPT, conditional=first)
         if answer is None:
             pulled.unchanged = True
             return
@@ -142,7 +137,7 @@ def _take(
             pulled.why = pulled.why or "there are more than one look may take"
             break
         try:
-            answer = _fetch(feed, link)
+            answer = fetch(feed, link, ACCEPT)
         except CannotFetch as error:
             pulled.unreadable += 1
             pulled.left += 1
@@ -189,71 +184,3 @@ def _twice(one: Checked) -> list[Any]:
 
     assert one.alert is not None
     return [Problem("id.twice", "/alert/identifier", 0, 0, {"value": one.alert.identifier})]
-
-
-# ---- the wire -----------------------------------------------------------------------------------------------
-
-
-def _hosts(feed: Feed) -> set[str]:
-    named = {one.strip().lower() for one in feed.hosts.split(",") if one.strip()}
-    return named | {(urlsplit(feed.url).hostname or "").lower()}
-
-
-def _require_host(url: str, hosts: set[str]) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        raise CannotFetch(f"{url[:200]}: only http and https are fetched")
-    if (parts.hostname or "").lower() not in hosts:
-        raise CannotFetch(f"{url[:200]}: its host is not one of this feed; add it to the feed's other hosts")
-
-
-class _Bounded(urllib.request.HTTPRedirectHandler):
-    max_redirections = 3
-
-    def __init__(self, hosts: set[str]) -> None:
-        self.hosts = hosts
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _require_host(newurl, self.hosts)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _read(answer: Any, url: str) -> bytes:
-    """At most one byte more than may be, within LONGEST_S."""
-    until, data = time.monotonic() + LONGEST_S, b""
-    while len(data) <= MAX_BYTES and (some := answer.read1(MAX_BYTES + 1 - len(data))):
-        data += some
-        if time.monotonic() > until:
-            raise CannotFetch(f"{url[:200]}: not whole after {LONGEST_S:g} s")
-    return data
-
-
-def _fetch(feed: Feed, url: str, conditional: bool = False) -> bytes | None:
-    """The bytes at ``url``; None where nothing has changed.  Raises CannotFetch."""
-    hosts = _hosts(feed)
-    _require_host(url, hosts)
-    accept = (
-        "application/cap+xml, application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.1"
-    )
-    headers = {"User-Agent": AGENT, "Accept": accept}
-    if conditional and feed.etag:
-        headers["If-None-Match"] = feed.etag
-    if conditional and feed.modified:
-        headers["If-Modified-Since"] = feed.modified
-    opener = urllib.request.build_opener(_Bounded(hosts))
-    try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as answer:
-            data = _read(answer, url)
-            if conditional:
-                feed.etag = answer.headers.get("ETag", "")[:200]
-                feed.modified = answer.headers.get("Last-Modified", "")[:60]
-    except urllib.error.HTTPError as error:
-        if error.code == 304:
-            return None
-        raise CannotFetch(f"{url[:200]}: answered {error.code}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise CannotFetch(f"{url[:200]}: {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise CannotFetch(f"{url[:200]}: more than {MAX_BYTES} bytes")
-    return data
