@@ -32,6 +32,7 @@ export default defineConfig({
         camera: at("src/screens/camera/main.ts"),
         fence: at("src/screens/fence/main.ts"),
         risk: at("src/screens/risk/main.ts"),
+        natural: at("src/screens/natural/main.ts"),
         here: at("src/screens/here/main.ts"),
         warning: at("src/screens/warning/main.ts"),
       },

@@ -265,6 +265,7 @@ class Situation:
             (r"sites/([\w-]+)/readings", self._curves),
             (r"search", self._search),
             (r"risk/map", self._risk),
+            (r"natural/map", self._natural),
         ):
             if found := re.fullmatch(pattern, path):
                 answer = view(query, *found.groups())
@@ -284,6 +285,34 @@ class Situation:
             "name_en": ["Demonstration chemical plant", "Demonstration pump station"], "lon": [111.436, 111.0],
             "lat": [30.5683, 30.9], "index": [81.5 if is_now else 30.0, 4.0], "level": [1 if is_now else 3, 4],
             "counties": {"420505": 81.5 if is_now else 30.0},
+        }  # fmt: skip
+
+    def _natural(self, query: dict[str, str]) -> dict[str, Any]:
+        """A typhoon that comes nearer with the hours: the plant is under orange now and under red in 12 h."""
+        from fengsui.warn.natural import zones
+
+        hours = int(query.get("hours", 0))
+        lon, lat = 113.0 - 0.1 * hours, 29.6 + 0.06 * hours
+        words = {"kind": "typhoon", "name": "台风样本", "name_en": "Typhoon SAMPLE", "level": 1}
+
+        def feature(kind: str, coordinates: Any, **more: Any) -> dict[str, Any]:
+            geometry = {"type": kind, "coordinates": coordinates}
+            return {"type": "Feature", "geometry": geometry, "properties": words | more}
+
+        circles = [
+            feature("Polygon", [zones.quarters(lon, lat, (km,) * 4)], what="area", grade=grade, level=level)
+            for grade, level, km in ((7, 3, 160), (10, 2, 80), (12, 1, 40))
+        ]
+        track = feature("LineString", [[113.0, 29.6], [110.6, 31.04]], what="track")
+        gauge = feature(
+            "Point", [111.6, 30.3], what="gauge", level=3, name="枝城站 · 水位", name_en="Zhicheng · stage"
+        )
+        return {
+            "at_ms": self.now_ms + hours * 3_600_000, "site": ["yc-chem"], "name": ["演示化工厂"],
+            "name_en": ["Demonstration chemical plant"], "lon": [111.436], "lat": [30.5683],
+            "level": [1 if hours >= 12 else 2], "calm": 5,
+            "features": {"type": "FeatureCollection", "features": [
+                *circles, track, feature("Point", [lon, lat], what="centre"), gauge]},
         }  # fmt: skip
 
     def _units(self, query: dict[str, str]) -> dict[str, Any]:

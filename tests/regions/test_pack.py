@@ -14,7 +14,7 @@ from fengsui.run import packs
 from fengsui.sense.gateways import replay
 from tests.regions.conftest import ROOT, YICHANG
 
-LICENCES = ("NCSA", "GPL-3.0", "CC BY 4.0", "MIT")
+LICENCES = ("NCSA", "GPL-3.0", "CC BY 4.0", "MIT", "public domain")
 
 
 def notices():

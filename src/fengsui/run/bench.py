@@ -36,6 +36,7 @@ BENCHES = (
     "backtest",
     "risk",
     "cap",
+    "natural",
     "scenarios",
     "flood",
     "scorecard",

@@ -28,6 +28,7 @@ COMMANDS = {
     "region": "fengsui.run.region",
     "risk": "fengsui.run.risk",
     "report": "fengsui.run.report",
+    "natural": "fengsui.run.natural",
     "replay": "fengsui.run.replay",
     "devices": "fengsui.run.devices",
     "device": "fengsui.run.device",

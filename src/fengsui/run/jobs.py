@@ -18,6 +18,7 @@ from fengsui.show.reports import services as reports
 from fengsui.stores import outbox
 from fengsui.warn.commitments import services as commitments
 from fengsui.warn.fences import services as fences
+from fengsui.warn.naturals import judging, taking
 from fengsui.warn.risks import series
 from fengsui.warn.risks import services as risks
 from fengsui.warn.warnings import pulling
@@ -117,6 +118,18 @@ def make_reports(timestamp: int) -> None:
         log.info("reports.made", reports=made)
 
 
+def pull_natural_feeds(timestamp: int) -> None:
+    """Look at the feeds of earthquakes and typhoons whose time has come."""
+    taking.pull_due()
+
+
+def judge_naturals(timestamp: int) -> None:
+    """Levels of natural hazards from gauges, earthquakes and storms as of now."""
+    done = judging.evaluate()
+    if done.raised or done.changed or done.cleared:
+        log.info("natural.levels", raised=done.raised, changed=done.changed, cleared=done.cleared)
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
@@ -125,6 +138,8 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "sweep_media": ("37 2 * * *", sweep_media),
     "remove_old_jobs": ("27 3 * * *", remove_old_jobs),
     "pull_cap_feeds": ("* * * * *", pull_cap_feeds),
+    "pull_natural_feeds": ("* * * * *", pull_natural_feeds),
+    "judge_naturals": ("* * * * *", judge_naturals),
     "reckon_risk": ("* * * * *", reckon_risk),
     "look_for_commitments": ("* * * * *", look_for_commitments),
     "repeat_risk": ("* * * * *", repeat_risk),

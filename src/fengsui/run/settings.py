@@ -256,6 +256,7 @@ INSTALLED_APPS = [
     "fengsui.warn.commitments",
     "fengsui.warn.patrols",
     "fengsui.show.reports",
+    "fengsui.warn.naturals",
     "fengsui.show.portal",
     "fengsui.show.api",
 ]

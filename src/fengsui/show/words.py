@@ -77,6 +77,7 @@ ERRORS = {
     "show.no_mail": _("No mail server is set (FENGSUI_SMTP_URL): reports are made and kept, not sent."),
     "warn.commitment_not_explained": "",
     "warn.bad_weights": _("Weights of the risk index cannot be used."),
+    "warn.bad_gauge": "",
     "warn.bad_thresholds": _("Thresholds of natural hazards cannot be used."),
     "warn.warning_not_fit": _("It is not fit to be sent:"),
     "warn.warning_state": "",

@@ -144,91 +144,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/commitments": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Day
-         * @description Every site in sight that has to commit on a day (today unless given), the missing first, 5,000 at most.
-         */
-        get: operations["fengsui_show_api_commitments_list_day"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/commitments/sites/{code}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Of Site
-         * @description The versions of a site, the newest day first, 100 at most.
-         */
-        get: operations["fengsui_show_api_commitments_list_of_site"];
-        put?: never;
-        /**
-         * Give
-         * @description The commitment of today, or with ``reason`` an amendment of it.  422 ``warn.commitment_not_explained`` says what
-         *     differs from what the platform knows; ``…/check`` gives the keys.
-         */
-        post: operations["fengsui_show_api_commitments_give"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/commitments/sites/{code}/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Check
-         * @description What would have to be explained; nothing is kept.
-         */
-        post: operations["fengsui_show_api_commitments_check"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/commitments/{pk}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Commitment
-         * @description One version as it was given.
-         */
-        get: operations["fengsui_show_api_commitments_get_commitment"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/datastreams/{pk}/corrections": {
         parameters: {
             query?: never;
@@ -667,7 +582,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patrols": {
+    "/api/v1/natural/hazards": {
         parameters: {
             query?: never;
             header?: never;
@@ -675,10 +590,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Patrols
-         * @description The newest first; ``state`` is open, done or dropped.  Enterprises see what is done only.
+         * List Hazards
+         * @description Levels of the platform and public warnings in force, the worst first, with their zones and reasons.
          */
-        get: operations["fengsui_show_api_patrols_list_patrols"];
+        get: operations["fengsui_show_api_naturals_list_hazards"];
         put?: never;
         post?: never;
         delete?: never;
@@ -687,7 +602,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patrols/coverage": {
+    "/api/v1/natural/map": {
         parameters: {
             query?: never;
             header?: never;
@@ -695,10 +610,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Coverage
-         * @description Sites that nobody looked at in the last ``days``, never looked at first, 5,000 at most.
+         * Get Map
+         * @description Now, or ``hours`` (0 to 24) ahead: sites under something in columns, and hazards as GeoJSON.
          */
-        get: operations["fengsui_show_api_patrols_get_coverage"];
+        get: operations["fengsui_show_api_naturals_get_map"];
         put?: never;
         post?: never;
         delete?: never;
@@ -707,27 +622,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patrols/draws": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Draw
-         * @description Draw sites below an organisation; each gets a patrol that waits for whoever takes it.
-         */
-        post: operations["fengsui_show_api_patrols_draw"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/patrols/draws/{pk}": {
+    "/api/v1/natural/parts/{of}": {
         parameters: {
             query?: never;
             header?: never;
@@ -735,10 +630,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Draw
-         * @description A draw with everything that is needed to draw it again.
+         * List Parts
+         * @description Counties, cities, provinces or enterprises by how many of their sites in sight are under what.
          */
-        get: operations["fengsui_show_api_patrols_get_draw"];
+        get: operations["fengsui_show_api_naturals_list_parts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -747,7 +642,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patrols/figures": {
+    "/api/v1/natural/quakes": {
         parameters: {
             query?: never;
             header?: never;
@@ -755,10 +650,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Figures
-         * @description The last 30 days of the sites in sight.
+         * List Quakes
+         * @description Earthquakes as feeds reported them, the newest first, 500 at most.
          */
-        get: operations["fengsui_show_api_patrols_get_figures"];
+        get: operations["fengsui_show_api_naturals_list_quakes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -767,15 +662,18 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patrols/{pk}": {
+    "/api/v1/natural/sites": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Get Patrol */
-        get: operations["fengsui_show_api_patrols_get_patrol"];
+        /**
+         * List Sites
+         * @description Sites that are under something now or within 24 h, the worst first.
+         */
+        get: operations["fengsui_show_api_naturals_list_sites"];
         put?: never;
         post?: never;
         delete?: never;
@@ -784,7 +682,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/reports": {
+    "/api/v1/natural/sites/{code}": {
         parameters: {
             query?: never;
             header?: never;
@@ -792,34 +690,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Reports
-         * @description The newest first.
+         * Get Site
+         * @description Everything one site is under; levels are null where it is nothing.
          */
-        get: operations["fengsui_show_api_reports_list_reports"];
-        put?: never;
-        /**
-         * Make
-         * @description Make the report of the day, week or month that holds ``day``.
-         */
-        post: operations["fengsui_show_api_reports_make"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/reports/{pk}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Report
-         * @description A report with its figures as plain data.
-         */
-        get: operations["fengsui_show_api_reports_get_report"];
+        get: operations["fengsui_show_api_naturals_get_site"];
         put?: never;
         post?: never;
         delete?: never;
@@ -828,7 +702,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/reports/{pk}/file": {
+    "/api/v1/natural/thresholds": {
         parameters: {
             query?: never;
             header?: never;
@@ -836,10 +710,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get File
-         * @description The file as it was made.
+         * Get Thresholds
+         * @description Which thresholds are in force, where they come from, and which are from memory.
          */
-        get: operations["fengsui_show_api_reports_get_file"];
+        get: operations["fengsui_show_api_naturals_get_thresholds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1423,13 +1297,6 @@ export interface components {
             /** Needs Note */
             needs_note: boolean;
         };
-        /** CheckedOut */
-        CheckedOut: {
-            /** Doubts */
-            doubts: {
-                [key: string]: string;
-            }[];
-        };
         /** CommandIn */
         CommandIn: {
             /**
@@ -1460,122 +1327,6 @@ export interface components {
             protocol: string;
             /** Said */
             said: unknown[];
-        };
-        /**
-         * CommitmentIn
-         * @description ``explained`` maps the key of each doubt that the refusal named to words.
-         */
-        CommitmentIn: {
-            /**
-             * Changes
-             * @default 0
-             */
-            changes: number;
-            /**
-             * Contractors
-             * @default 0
-             */
-            contractors: number;
-            /**
-             * Explained
-             * @default {}
-             */
-            explained: {
-                [key: string]: string;
-            };
-            /**
-             * Major Danger
-             * @default false
-             */
-            major_danger: boolean;
-            /**
-             * Overhaul
-             * @default 0
-             */
-            overhaul: number;
-            /**
-             * Pilot
-             * @default false
-             */
-            pilot: boolean;
-            /** Principal */
-            principal: string;
-            /** Promise */
-            promise: boolean;
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
-            /**
-             * Responsibility
-             * @default false
-             */
-            responsibility: boolean;
-            /** Risk Grade */
-            risk_grade: number;
-            /** Running */
-            running: number;
-            /**
-             * Start Up
-             * @default false
-             */
-            start_up: boolean;
-            /**
-             * Stopped
-             * @default []
-             */
-            stopped: string[];
-            /**
-             * Stopped Units
-             * @default 0
-             */
-            stopped_units: number;
-            /**
-             * Trial
-             * @default false
-             */
-            trial: boolean;
-            /** Units */
-            units: number;
-            /**
-             * Works
-             * @default {}
-             */
-            works: {
-                [key: string]: components["schemas"]["WorkIn"];
-            };
-        };
-        /** CommitmentOut */
-        CommitmentOut: {
-            /** At Ms */
-            at_ms: number;
-            /** By */
-            by: string;
-            /** Day */
-            day: string;
-            /** Doubts */
-            doubts: components["schemas"]["DoubtOut"][];
-            /** Id */
-            id: number;
-            /** Is Late */
-            is_late: boolean;
-            /** Number */
-            number: number;
-            /** Principal */
-            principal: string;
-            /** Reason */
-            reason: string;
-            /** Risk Grade */
-            risk_grade: number;
-            /** Said */
-            said: {
-                [key: string]: unknown;
-            };
-            /** Sha256 */
-            sha256: string;
-            /** Site */
-            site: string;
         };
         /** CorrectionIn */
         CorrectionIn: {
@@ -1631,38 +1382,6 @@ export interface components {
         CorrectionsOut: {
             /** Items */
             items: components["schemas"]["CorrectionOut"][];
-        };
-        /** CountyOut */
-        CountyOut: {
-            /** County */
-            county: string;
-            /** Given */
-            given: number;
-            /** Late */
-            late: number;
-            /** Missing */
-            missing: number;
-            /** Name */
-            name: string;
-            /** Obliged */
-            obliged: number;
-            /** Rate */
-            rate: number | null;
-            /** Waiting */
-            waiting: number;
-        };
-        /** CoverageOut */
-        CoverageOut: {
-            /** Days */
-            days: number | null;
-            /** Level */
-            level: number;
-            /** Name */
-            name: string;
-            /** Patrol */
-            patrol: number | null;
-            /** Site */
-            site: string;
         };
         /** CurveOf */
         CurveOf: {
@@ -1764,16 +1483,6 @@ export interface components {
             /** Unit */
             unit: string;
         };
-        /** DayOut */
-        DayOut: {
-            /** Counties */
-            counties: components["schemas"]["CountyOut"][];
-            /** Day */
-            day: string;
-            figures: components["schemas"]["FiguresOut"];
-            /** Items */
-            items: components["schemas"]["LineOut"][];
-        };
         /** DeedOut */
         DeedOut: {
             /** Actor */
@@ -1784,54 +1493,6 @@ export interface components {
             note: string;
             /** What */
             what: string;
-        };
-        /** DoubtOut */
-        DoubtOut: {
-            /** Explained */
-            explained: string;
-            /** Key */
-            key: string;
-            /** Words */
-            words: string;
-        };
-        /** DrawIn */
-        DrawIn: {
-            /** Org */
-            org: string;
-            /**
-             * Reason
-             * @default
-             */
-            reason: string;
-            /** Size */
-            size: number;
-        };
-        /**
-         * DrawOut
-         * @description ``candidates`` are [code, weight, level, days since the last look or null, alarms]; docs/patrol.md says how to
-         *     draw again.
-         */
-        DrawOut: {
-            /** At Ms */
-            at_ms: number;
-            /** By */
-            by: string;
-            /** Candidates */
-            candidates: unknown[][];
-            /** Chosen */
-            chosen: string[];
-            /** Id */
-            id: number;
-            /** Is True */
-            is_true: boolean;
-            /** Org */
-            org: string;
-            /** Reason */
-            reason: string;
-            /** Seed */
-            seed: string;
-            /** Size */
-            size: number;
         };
         /** EvidenceOut */
         EvidenceOut: {
@@ -1902,21 +1563,6 @@ export interface components {
              * @constant
              */
             type: "FeatureCollection";
-        };
-        /** FiguresOut */
-        FiguresOut: {
-            /** Given */
-            given: number;
-            /** Late */
-            late: number;
-            /** Missing */
-            missing: number;
-            /** Obliged */
-            obliged: number;
-            /** Rate */
-            rate: number | null;
-            /** Waiting */
-            waiting: number;
         };
         /** FiltersIn */
         FiltersIn: {
@@ -1996,33 +1642,6 @@ export interface components {
             /** Left Off */
             left_off: number;
             protocol: components["schemas"]["ProtocolOut"];
-        };
-        /** FullReportOut */
-        FullReportOut: {
-            /** Begin */
-            begin: string;
-            /** By */
-            by: string;
-            /** By Order */
-            by_order: boolean;
-            /** Docx Sha256 */
-            docx_sha256: string;
-            /** Figures */
-            figures: {
-                [key: string]: unknown;
-            };
-            /** Id */
-            id: number;
-            /** Language */
-            language: string;
-            /** Made Ms */
-            made_ms: number;
-            /** Org */
-            org: string;
-            /** Pdf Sha256 */
-            pdf_sha256: string;
-            /** Period */
-            period: string;
         };
         /** Geometry */
         Geometry: {
@@ -2167,24 +1786,6 @@ export interface components {
             title_en: string;
             /** Url */
             url: string;
-        };
-        /** LineOut */
-        LineOut: {
-            /** Commitment */
-            commitment: number | null;
-            /** Deadline Ms */
-            deadline_ms: number;
-            /** Name */
-            name: string;
-            /** Org */
-            org: string;
-            /** Site */
-            site: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "given" | "late" | "missing" | "waiting";
         };
         /** LoopDeedOut */
         LoopDeedOut: {
@@ -2446,6 +2047,62 @@ export interface components {
             /** Site */
             site: string[];
         };
+        /** NaturalHazardOut */
+        NaturalHazardOut: {
+            /** From Ms */
+            from_ms: number;
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Level */
+            level: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Sites 24H */
+            sites_24h: number;
+            /** Sites Now */
+            sites_now: number;
+            /** Source */
+            source: string;
+            /** Source En */
+            source_en: string;
+            /** Until Ms */
+            until_ms: number | null;
+            /** Why */
+            why: {
+                [key: string]: unknown;
+            };
+            /** Zone */
+            zone: {
+                [key: string]: unknown;
+            };
+        };
+        /** NaturalMapOut */
+        NaturalMapOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Calm */
+            calm: number;
+            /** Features */
+            features: {
+                [key: string]: unknown;
+            };
+            /** Lat */
+            lat: number[];
+            /** Level */
+            level: number[];
+            /** Lon */
+            lon: number[];
+            /** Name */
+            name: string[];
+            /** Name En */
+            name_en: string[];
+            /** Site */
+            site: string[];
+        };
         /** NodeOut */
         NodeOut: {
             /** Code */
@@ -2473,67 +2130,6 @@ export interface components {
             name: string;
             /** Name En */
             name_en: string;
-        };
-        /** PatrolFiguresOut */
-        PatrolFiguresOut: {
-            /** Closed */
-            closed: number;
-            /** Covered */
-            covered: number;
-            /** Done */
-            done: number;
-            /** Drawn */
-            drawn: number;
-            /** Findings */
-            findings: number;
-            /** Overdue */
-            overdue: number;
-            /** Share */
-            share: number | null;
-            /** Sites */
-            sites: number;
-            /** Waiting */
-            waiting: number;
-        };
-        /** PatrolOut */
-        PatrolOut: {
-            /** Answers */
-            answers: {
-                [key: string]: {
-                    [key: string]: string;
-                };
-            };
-            /** Done Ms */
-            done_ms: number | null;
-            /** Draw */
-            draw: number | null;
-            /** Findings */
-            findings: number[];
-            /** Id */
-            id: number;
-            /** Name */
-            name: string;
-            /** Note */
-            note: string;
-            /** Officer */
-            officer: string;
-            /** Opened Ms */
-            opened_ms: number;
-            /** Reason */
-            reason: string;
-            /** Seen */
-            seen: {
-                [key: string]: unknown;
-            };
-            /** Site */
-            site: string;
-        };
-        /** PatrolPage */
-        PatrolPage: {
-            /** Items */
-            items: components["schemas"]["PatrolOut"][];
-            /** Next */
-            next: string | null;
         };
         /** PointOut */
         PointOut: {
@@ -2593,6 +2189,27 @@ export interface components {
             /** Items */
             items: components["schemas"]["ProtocolOut"][];
         };
+        /** QuakeOut */
+        QuakeOut: {
+            /** Depth Km */
+            depth_km: number | null;
+            /** Key */
+            key: string;
+            /** Lat */
+            lat: number;
+            /** Lon */
+            lon: number;
+            /** Magnitude */
+            magnitude: number;
+            /** Origin Ms */
+            origin_ms: number;
+            /** Place */
+            place: string;
+            /** Source */
+            source: string;
+            /** Status */
+            status: string;
+        };
         /** ReadingsOut */
         ReadingsOut: {
             /** As Of Ms */
@@ -2626,57 +2243,6 @@ export interface components {
             id: number;
             /** Message */
             message: string;
-        };
-        /** ReportIn */
-        ReportIn: {
-            /**
-             * Day
-             * Format: date
-             */
-            day: string;
-            /**
-             * Language
-             * @default zh-hans
-             * @enum {string}
-             */
-            language: "zh-hans" | "en";
-            /** Org */
-            org: string;
-            /**
-             * Period
-             * @enum {string}
-             */
-            period: "day" | "week" | "month";
-        };
-        /** ReportOut */
-        ReportOut: {
-            /** Begin */
-            begin: string;
-            /** By */
-            by: string;
-            /** By Order */
-            by_order: boolean;
-            /** Docx Sha256 */
-            docx_sha256: string;
-            /** Id */
-            id: number;
-            /** Language */
-            language: string;
-            /** Made Ms */
-            made_ms: number;
-            /** Org */
-            org: string;
-            /** Pdf Sha256 */
-            pdf_sha256: string;
-            /** Period */
-            period: string;
-        };
-        /** ReportPage */
-        ReportPage: {
-            /** Items */
-            items: components["schemas"]["ReportOut"][];
-            /** Next */
-            next: string | null;
         };
         /** RiskOut */
         RiskOut: {
@@ -2929,6 +2495,25 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /** ThresholdsOut */
+        ThresholdsOut: {
+            /** Basis */
+            basis: {
+                [key: string]: string;
+            };
+            /** From Memory */
+            from_memory: string[];
+            /** Name */
+            name: string;
+            /** Origin */
+            origin: {
+                [key: string]: string;
+            };
+            /** Sha256 */
+            sha256: string;
+            /** Version */
+            version: string;
+        };
         /**
          * TimelineOut
          * @description Alarms raised: ``levels[priority - 1][bucket]``.
@@ -2961,6 +2546,86 @@ export interface components {
              * @default
              */
             to: string;
+        };
+        /** UnderHazardOut */
+        UnderHazardOut: {
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Level 24H */
+            level_24h: number;
+            /** Level Now */
+            level_now: number | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Source */
+            source: string;
+            /** Source En */
+            source_en: string;
+            /** Until Ms */
+            until_ms: number | null;
+            /** Why */
+            why: {
+                [key: string]: unknown;
+            };
+            /** Worst From Ms */
+            worst_from_ms: number | null;
+        };
+        /** UnderPartOut */
+        UnderPartOut: {
+            /** Blue */
+            blue: number;
+            /** Code */
+            code: string;
+            /** Kinds */
+            kinds: {
+                [key: string]: number;
+            };
+            /** Level 24H */
+            level_24h: number | null;
+            /** Level Now */
+            level_now: number | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Orange */
+            orange: number;
+            /** Red */
+            red: number;
+            /** Sites */
+            sites: number;
+            /** Under 24H */
+            under_24h: number;
+            /** Under Now */
+            under_now: number;
+            /** Yellow */
+            yellow: number;
+        };
+        /** UnderSiteOut */
+        UnderSiteOut: {
+            /** Level 24H */
+            level_24h: number | null;
+            /** Level Now */
+            level_now: number | null;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Site */
+            site: string;
+            /** Under */
+            under: components["schemas"]["UnderHazardOut"][];
+        };
+        /** UnderSitePage */
+        UnderSitePage: {
+            /** Items */
+            items: components["schemas"]["UnderSiteOut"][];
+            /** Next */
+            next: string | null;
         };
         /**
          * UnitOut
@@ -3141,19 +2806,6 @@ export interface components {
         WithdrawIn: {
             /** Reason */
             reason: string;
-        };
-        /** WorkIn */
-        WorkIn: {
-            /**
-             * Count
-             * @default 0
-             */
-            count: number;
-            /**
-             * Permits
-             * @default []
-             */
-            permits: string[];
         };
     };
     responses: never;
@@ -3337,127 +2989,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_commitments_list_day: {
-        parameters: {
-            query?: {
-                day?: string | null;
-                state?: string;
-                q?: string;
-                county?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DayOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_commitments_list_of_site: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                code: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CommitmentOut"][];
-                };
-            };
-        };
-    };
-    fengsui_show_api_commitments_give: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                code: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CommitmentIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CommitmentOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_commitments_check: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                code: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CommitmentIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckedOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_commitments_get_commitment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CommitmentOut"];
                 };
             };
         };
@@ -4010,11 +3541,105 @@ export interface operations {
             };
         };
     };
-    fengsui_show_api_patrols_list_patrols: {
+    fengsui_show_api_naturals_list_hazards: {
         parameters: {
             query?: {
-                state?: string;
+                kind?: "" | "rain" | "stage" | "fire" | "tailings" | "quake" | "typhoon" | "warning";
+                level?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NaturalHazardOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_naturals_get_map: {
+        parameters: {
+            query?: {
+                hours?: number;
+                kind?: "" | "rain" | "stage" | "fire" | "tailings" | "quake" | "typhoon" | "warning";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NaturalMapOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_naturals_list_parts: {
+        parameters: {
+            query?: {
+                kind?: "" | "rain" | "stage" | "fire" | "tailings" | "quake" | "typhoon" | "warning";
+                level?: number | null;
+            };
+            header?: never;
+            path: {
+                of: "county" | "city" | "province" | "enterprise";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnderPartOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_naturals_list_quakes: {
+        parameters: {
+            query?: {
+                magnitude?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuakeOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_naturals_list_sites: {
+        parameters: {
+            query?: {
                 q?: string;
+                kind?: "" | "rain" | "stage" | "fire" | "tailings" | "quake" | "typhoon" | "warning";
+                level?: number | null;
                 cursor?: string;
                 size?: number;
             };
@@ -4030,63 +3655,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PatrolPage"];
+                    "application/json": components["schemas"]["UnderSitePage"];
                 };
             };
         };
     };
-    fengsui_show_api_patrols_get_coverage: {
-        parameters: {
-            query?: {
-                days?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CoverageOut"][];
-                };
-            };
-        };
-    };
-    fengsui_show_api_patrols_draw: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["DrawIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DrawOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_patrols_get_draw: {
+    fengsui_show_api_naturals_get_site: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                pk: number;
+                code: string;
             };
             cookie?: never;
         };
@@ -4098,12 +3677,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DrawOut"];
+                    "application/json": components["schemas"]["UnderSiteOut"];
                 };
             };
         };
     };
-    fengsui_show_api_patrols_get_figures: {
+    fengsui_show_api_naturals_get_thresholds: {
         parameters: {
             query?: never;
             header?: never;
@@ -4118,124 +3697,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PatrolFiguresOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_patrols_get_patrol: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PatrolOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_reports_list_reports: {
-        parameters: {
-            query?: {
-                period?: string;
-                org?: string;
-                cursor?: string;
-                size?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReportPage"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_reports_make: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ReportIn"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FullReportOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_reports_get_report: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FullReportOut"];
-                };
-            };
-        };
-    };
-    fengsui_show_api_reports_get_file: {
-        parameters: {
-            query?: {
-                form?: "pdf" | "docx";
-            };
-            header?: never;
-            path: {
-                pk: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": string;
+                    "application/json": components["schemas"]["ThresholdsOut"];
                 };
             };
         };

@@ -36,6 +36,7 @@ MAY: dict[str, frozenset[str]] = {
     "commitment.view": EVERYONE,
     "patrol.view": EVERYONE,
     "report.view": EVERYONE,
+    "natural.view": EVERYONE,
     "ledger.view": EVERYONE,
     "quarantine.view": STAFF,
     "status.view": frozenset({DUTY, COMMAND, STEWARD, OPERATE}),
@@ -69,6 +70,9 @@ MAY: dict[str, frozenset[str]] = {
     "patrol.do": frozenset({DUTY, COMMAND, REGULATE}),
     "report.make": frozenset({DUTY, COMMAND, REGULATE}),
     "report.order": frozenset({COMMAND, REGULATE}),
+    # natural hazards
+    "natural.edit": frozenset({STEWARD, OPERATE}),
+    "natural.thresholds": frozenset({COMMAND}),
     # cameras
     "video.view": frozenset({DUTY, COMMAND, REGULATE, SAFETY, OPERATE}),
     "video.control": frozenset({DUTY, COMMAND}),

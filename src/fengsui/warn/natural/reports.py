@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -92,6 +92,28 @@ class Read:
 class _Bad(Exception):
     def __init__(self, reason: str, said: Any = "") -> None:
         self.reason, self.said = reason, str(said)[:200]
+
+
+def moved(read: Read, by_ms: int, by_lon: float, by_lat: float, only: str = "") -> Read:
+    """The same at another time and place, for demonstrations; ``only`` names the one storm or earthquake to keep."""
+
+    def fix(one: Fix) -> Fix:
+        return replace(one, at_ms=one.at_ms + by_ms, lon=one.lon + by_lon, lat=one.lat + by_lat)
+
+    return Read(
+        [
+            replace(one, origin_ms=one.origin_ms + by_ms, lon=one.lon + by_lon, lat=one.lat + by_lat)
+            for one in read.quakes
+            if only in ("", one.key)
+        ],
+        [
+            replace(one, observed=tuple(map(fix, one.observed)), forecast=tuple(map(fix, one.forecast)))
+            for one in read.tracks
+            if only in ("", one.key)
+        ],
+        read.refused,
+        read.beats,
+    )
 
 
 # ---- earthquakes -------------------------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ import numpy as np
 import structlog
 from django.db.models import Count, OuterRef, Q, Subquery
 
-from fengsui.base import place
-from fengsui.base.errors import BadInput
 from fengsui.people.orgs.models import Org
 from fengsui.sense.devices.models import Datastream, Site
 from fengsui.warn.alarms.models import Alarm
 from fengsui.warn.inventories.models import Identification, MajorHazard
+from fengsui.warn.natural import zones
+from fengsui.warn.naturals import exposure
 from fengsui.warn.risk.weights import LEVELS, Weights
 from fengsui.warn.risks.models import Fact
 from fengsui.warn.warnings.models import Message
@@ -58,6 +58,7 @@ def gather(at: datetime, weights: Weights) -> Sites:
         fill.alarms(at)
         fill.facts(at)
         fill.warnings(at)
+        fill.naturals(at)
     return made
 
 
@@ -136,12 +137,10 @@ class _Fill:
             if item in self.column:
                 self.sites.counts[inside, self.column[item]] += 1
 
+    def naturals(self, at: datetime) -> None:
+        """Levels of natural hazards that the platform itself found: they count as warnings of that colour do."""
+        found = exposure.now_of(self.sites.ids, at)
+        self.add((site, f"weather_{LEVELS[level - 1]}", n) for site, level, n in found)
+
     def _within(self, ring: Any) -> np.ndarray:
-        try:
-            return place.polygon([ring]).depth_m(self.sites.longitude, self.sites.latitude) >= 0
-        except BadInput:  # wider than a plane carries: by its bounds, so that nobody inside is left out
-            points = np.array(ring, float)
-            west, south = points.min(axis=0)
-            east, north = points.max(axis=0)
-            lon, lat = self.sites.longitude, self.sites.latitude
-            return (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+        return zones.within(ring, self.sites.longitude, self.sites.latitude)

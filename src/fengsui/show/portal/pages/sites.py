@@ -12,12 +12,16 @@ from fengsui.people.orgs import access
 from fengsui.sense.devices.models import AssetRelation, SiteKind
 from fengsui.show.lists import alarms as alarm_lists
 from fengsui.show.lists import cameras as camera_lists
+from fengsui.show.lists import naturals as natural_lists
 from fengsui.show.lists import readings
 from fengsui.show.lists import sites as lists
 from fengsui.show.lists.freshness import freshness
 from fengsui.show.live.hub import now_ms
+from fengsui.show.portal.pages import natural
 from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, show
+from fengsui.stores import clock
 from fengsui.warn.alarms.models import Rule
+from fengsui.warn.naturals import services as thresholds
 
 RELATIONS_MOST = 200  # shown of one site; the admin has them all
 
@@ -72,6 +76,8 @@ def site_tables(request: HttpRequest, code: str) -> HttpResponse:
         .of_site(site)
         .prefetch_related("changes")[:RELATIONS_MOST],
         "may_import": access.may(request.user, "device.edit", site.org_path),
+        "by": thresholds.in_force(),
+        "natural": natural.row_of(natural_lists.of_site(request.user, site, clock.now())),
         "more_alarms": found.next is not None,
         "now": timezone.now(),
         "may_rule": access.may(request.user, "rule.edit", site.org_path),

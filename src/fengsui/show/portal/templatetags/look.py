@@ -46,6 +46,7 @@ MENU = (
         _("Risk"),
         (
             ("/risk/", _("Live risk"), "layers", "risk.view"),
+            ("/natural/", _("Natural hazards"), "air", "natural.view"),
             ("/hazards/", _("Major hazards"), "pin", "hazard.view"),
             ("/commitments/", _("Safety commitments"), "check", "commitment.view"),
             ("/patrols/", _("Online patrols"), "search", "patrol.view"),

@@ -34,6 +34,12 @@ def named(row: Any) -> str:
 
 
 @register.filter
+def source_name(hazard: Any) -> str:
+    """Who says so, in the language of the moment."""
+    return str(hazard.source if (get_language() or "zh").startswith("zh") else hazard.source_en)
+
+
+@register.filter
 def term(words: Any) -> str:
     """The words of the language of the moment of ``{"zh": …, "en": …}``."""
     return str(words["zh" if (get_language() or "zh").startswith("zh") else "en"]) if words else ""
