@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('alarms', '0007_alter_alarm_kind'),
+        ('alarms', '0009_folding'),
     ]
 
     operations = [
