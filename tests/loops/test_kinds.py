@@ -108,7 +108,7 @@ class TestEditing:
     def test_a_change_is_a_version_with_who_when_and_why(self, operator, shorter):
         row = services.edit_kind(operator, "alarm_disposal", shorter, reason="order of the bureau")
         assert row.version == 2
-        change = KindChange.objects.get(version=2)
+        change = KindChange.objects.get(kind="alarm_disposal", version=2)
         assert (change.actor_name, change.reason) == (operator.username, "order of the bureau")
         assert KindChange.objects.get(kind="alarm_disposal", version=1).actor_name == ""
         assert Entry.objects.get(action="loop.kind.edited").detail["version"] == 2

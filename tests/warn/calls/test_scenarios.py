@@ -54,5 +54,7 @@ def test_scenario(town, path):
         for org in map(str, step.get("not_called", ())):
             assert not Callout.objects.filter(org=town.orgs[org]).exists()
     summary = lists.summary(town.duty, message)
+    ((_county, _name, _name_en, figures),) = lists.by_county(town.duty, message)
+    assert figures == summary == lists.summaries(town.duty, [message])[message.pk]
     for name, value in story["summary"].items():
         assert getattr(summary, name) == value, name

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import (
+    Aggregate,
     Avg,
     Count,
     DurationField,
@@ -63,13 +64,12 @@ class Summary:
         return self.in_time / self.places if self.places else None
 
 
-class _Median(Func):
+class _Median(Aggregate):
     """PostgreSQL's percentile of a duration, in seconds."""
 
-    template = "extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY %(expressions)s))"
+    function = "percentile_cont"
+    template = "extract(epoch FROM %(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s))"
     output_field = FloatField()
-    contains_aggregate = True
-    window_compatible = False
 
 
 def callouts(user: Any) -> QuerySet[Callout]:

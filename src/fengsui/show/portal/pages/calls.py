@@ -182,9 +182,7 @@ def confirm_code(request: HttpRequest, code: str = "") -> HttpResponse:
             context["problem"], status = say(error), 404
         except FengsuiError as error:
             context["problem"], status = say(error), 409
-    response = render(request, "portal/pages/call_confirm.html", context, status=status)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(request, "portal/pages/call_confirm.html", context, status=status)
 
 
 # ---- responsible persons -----------------------------------------------------------------------------------------
