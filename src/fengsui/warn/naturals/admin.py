@@ -56,7 +56,7 @@ class GaugeAdmin(_AtSiteAdmin):
     list_display = ("datastream", "kind", "reach_km", "warning_m", "guarantee_m", "datum", "is_active")
     list_filter = ("kind",)
     list_select_related = ("datastream",)
-    autocomplete_fields: tuple[str, ...] = ()
+    raw_id_fields = ("datastream",)
 
     def save_model(self, request: Any, obj: Gauge, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -67,6 +67,7 @@ class GaugeAdmin(_AtSiteAdmin):
 class FireStationAdmin(_AtSiteAdmin):
     path_field = "site__org_path"
     list_display = ("site", "reach_km", "is_active", "error")
+    raw_id_fields = ("site", "temperature", "humidity", "wind", "rain")
     list_select_related = ("site",)
     readonly_fields = ("error",)
 
