@@ -85,7 +85,8 @@ def _record(events: Sequence[EventRow]) -> list[dict[str, Any]]:
         cursor.execute(statements.RULES, [list({e.rule_id for e in events})])
         rules = {rule: (shadow, thing) for rule, shadow, thing in cursor.fetchall()}
         events = _without_shadows(cursor, events, {rule for rule, (shadow, _) in rules.items() if shadow})
-        known, parts = folding.lock(cursor, (rules[e.rule_id][1] for e in events if e.rule_id in rules))
+        things = {rules[e.rule_id][1] for e in events if e.rule_id in rules}
+        known, parts = folding.lock(cursor, things)
         raised = [e for e in events if e.what == RAISED]
         cleared = [e for e in events if e.what == CLEARED]
         new: list[tuple[Any, ...]] = []
@@ -114,7 +115,7 @@ def _record(events: Sequence[EventRow]) -> list[dict[str, Any]]:
         folded: set[int] = set()
         if new or over:
             since = min(e.started_ms for e in events)
-            folded, _ = folding.refold(cursor, known, parts, folding.now(), since, ids)
+            folded, _ = folding.refold(cursor, known, parts, folding.now(), since, ids, things)
         if new:
             outbox.add_many(
                 "alarm.raised",

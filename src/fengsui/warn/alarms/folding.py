@@ -60,10 +60,18 @@ def lock(cursor: Any, things: Iterable[int]) -> tuple[Known, list[int]]:
 
 
 def refold(
-    cursor: Any, now: Known, parts: Sequence[int], at: datetime, since_ms: int, fresh: Sequence[int] = ()
+    cursor: Any,
+    now: Known,
+    parts: Sequence[int],
+    at: datetime,
+    since_ms: int,
+    fresh: Sequence[int] = (),
+    touched: Iterable[int] | None = None,
 ) -> tuple[set[int], int]:
     """Decide anew about every alarm of ``parts`` (locked) that may be touched by what happened from ``since_ms`` on.
 
+    ``touched``: the things where something happened, when it is known.  If nothing is downstream of them, only their
+    own alarms can have changed, and only what is upstream can explain them: then nothing else is read.
     Returns which of ``fresh`` (just raised) are folded, and for how many alarms it is otherwise than before.  What
     changed for others than ``fresh`` is told by the outbox.
     """
@@ -71,7 +79,13 @@ def refold(
         return set(), 0
     at_ms = _ms(at)
     since_ms = min(since_ms, at_ms) - now.reach_ms
-    things = [a // 2 for found in now.topology.parts(parts).values() for a in found if a % 2 == 0]
+    own = None if touched is None else {2 * t for t in touched if 2 * t in now.topology}
+    if own is None or any(now.topology.explains(asset) for asset in own):
+        own = None
+        assets = {a for found in now.topology.parts(parts).values() for a in found}
+    else:
+        assets = now.topology.upwards(own)
+    things = sorted(a // 2 for a in assets if a % 2 == 0)
     read_from = _at(since_ms - now.reach_ms)
     cursor.execute(statements.PART, [at, things, at, read_from, things])
     rows = [Row(*row) for row in cursor.fetchall()]
@@ -83,10 +97,11 @@ def refold(
         for r in rows
     ]
     found = fold(episodes, now.topology, now.rules, at_ms)
-    open_still = [row for row in rows if row.cleared_ms is None or row.cleared_ms >= since_ms]
+    mine = rows if own is None else [row for row in rows if row.asset in own]
+    open_still = [row for row in mine if row.cleared_ms is None or row.cleared_ms >= since_ms]
     changed = [row for row in open_still if _is_other(row, found.get(row.key), by_key)]
     _write(cursor, now, changed, found, by_key, at)
-    _look_again(cursor, now, rows, found, by_key)
+    _look_again(cursor, now, rows, found, by_key, whole=own is None)
     young = set(fresh)
     _tell(cursor, [row for row in changed if row.id not in young], found, by_key, at)
     return {row.id for row in rows if row.id in young and row.key in found}, len(changed)
@@ -165,9 +180,12 @@ def _write(
 
 
 def _look_again(
-    cursor: Any, now: Known, rows: list[Row], found: dict[str, Fold], by_key: dict[str, Row]
+    cursor: Any, now: Known, rows: list[Row], found: dict[str, Fold], by_key: dict[str, Row], whole: bool
 ) -> None:
-    """A cause that is over explains what still stands for a while only: then we look again."""
+    """A cause that is over explains what still stands for a while only: then we look again.
+
+    ``whole``: every effect of these causes is among ``rows``; else what is to be looked at sooner stays.
+    """
     linger = {rule.code: rule.linger_ms for rule in now.rules}
     wanted: dict[int, int] = defaultdict(lambda: 1 << 62)
     for row in rows:
@@ -177,6 +195,9 @@ def _look_again(
         cause = by_key[one.cause]
         if cause.cleared_ms is not None:
             wanted[cause.id] = min(wanted[cause.id], cause.cleared_ms + linger[one.rule] + 1)
+    if not whole:
+        sooner = {row.id: row.refold_ms for row in rows if row.refold_ms is not None}
+        wanted.update({pk: min(ms, wanted.get(pk, ms)) for pk, ms in sooner.items()})
     other = [(row.id, wanted.get(row.id)) for row in rows if row.refold_ms != wanted.get(row.id)]
     if other:
         cursor.execute(statements.LOOK_AGAIN, [[pk for pk, _ in other], [ms for _, ms in other]])

@@ -17,12 +17,15 @@ class Topology:
     def __init__(self, edges: Iterable[Edge]) -> None:
         up: dict[str, dict[int, list[int]]] = {kind: defaultdict(list) for kind in RELATIONS}
         self._root: dict[int, int] = {}
+        self._explaining: set[int] = set()
         for kind, upstream, downstream in sorted(set(edges)):
             if upstream == downstream:
                 continue
             up[kind][downstream].append(upstream)
+            self._explaining.add(upstream)
             if kind == NEIGHBOUR:
                 up[kind][upstream].append(downstream)
+                self._explaining.add(downstream)
             self._join(upstream, downstream)
         self._up = {
             kind: {asset: tuple(sorted(set(found))) for asset, found in of.items()} for kind, of in up.items()
@@ -37,6 +40,22 @@ class Topology:
     def above(self, kind: str, asset: int) -> tuple[int, ...]:
         """What is directly upstream of ``asset`` by ``kind``; its neighbours for "neighbour"."""
         return self._up[kind].get(asset, ())
+
+    def explains(self, asset: int) -> bool:
+        """Whether anything is downstream of ``asset`` or beside it: its alarms may explain those of others."""
+        return asset in self._explaining
+
+    def upwards(self, assets: Iterable[int]) -> set[int]:
+        """``assets`` and everything upstream of them or beside them, however far."""
+        found = set(assets)
+        waiting = list(found)
+        while waiting:
+            asset = waiting.pop()
+            for of in self._up.values():
+                new = [above for above in of.get(asset, ()) if above not in found]
+                found.update(new)
+                waiting += new
+        return found
 
     def part_of(self, asset: int) -> int:
         """The number of the connected part that ``asset`` lies in: its smallest asset."""
