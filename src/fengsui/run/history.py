@@ -156,7 +156,8 @@ def _retention(args: argparse.Namespace) -> int:
         "policy": [
             {
                 "for": str(row), "raw_days": row.raw_days, "minute_days": row.minute_days,
-                "hour_days": row.hour_days, "by": row.made_by, "at": row.made_at.isoformat(), "why": row.reason,
+                "hour_days": row.hour_days,
+                "media_days": row.media_days, "by": row.made_by, "at": row.made_at.isoformat(), "why": row.reason,
             }
             for row in Policy.objects.in_force().select_related("org", "observed_property")
         ],
@@ -175,7 +176,9 @@ def _retention(args: argparse.Namespace) -> int:
         print(json.dumps(body, ensure_ascii=False))
         return 0
     for row in body["policy"]:
-        kept = ", ".join(f"{what} {_days(row[f'{what}_days'])}" for what in ("raw", "minute", "hour"))
+        kept = ", ".join(
+            f"{what} {_days(row[f'{what}_days'])}" for what in ("raw", "minute", "hour", "media")
+        )
         print(f"{row['for']}: {kept} ({row['by']}, {row['at'][:10]}: {row['why']})")
     if not body["policy"]:
         print("There is no data policy: nothing is ever deleted.")
