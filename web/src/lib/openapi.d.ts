@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/storms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Storms
+         * @description Sites in sight that raise more alarms than a person can take in, the strongest first.
+         */
+        get: operations["fengsui_show_api_alarms_get_storms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/timeline": {
         parameters: {
             query?: never;
@@ -95,9 +115,29 @@ export interface paths {
         put?: never;
         /**
          * Ack
-         * @description Acknowledge: "I have seen it and I am on it".  Again is no error.
+         * @description Acknowledge: "I have seen it and I am on it".  Again is no error.  ``children``: also what is folded into it.
          */
         post: operations["fengsui_show_api_alarms_ack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{pk}/children": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Children
+         * @description What is folded into an alarm, first raised first, each with the reason.
+         */
+        get: operations["fengsui_show_api_alarms_get_children"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -138,6 +178,231 @@ export interface paths {
          * @description Take the alarm's rule off the shelf.
          */
         post: operations["fengsui_show_api_alarms_unshelve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm By Code
+         * @description Confirm by the one-time code of a call, without logging in: for gateways of text messages and voice calls.
+         */
+        post: operations["fengsui_show_api_calls_confirm_by_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Contacts
+         * @description Add and change responsible persons, known by organisation and name; with one bad row nothing is changed.
+         */
+        post: operations["fengsui_show_api_calls_import_contacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/places/{pk}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Place
+         * @description Confirm for one's own place.
+         */
+        post: operations["fengsui_show_api_calls_confirm_place"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/places/{pk}/phone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record Phone
+         * @description Record who spoke by phone, and when.
+         */
+        post: operations["fengsui_show_api_calls_record_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Calls
+         * @description The figures of a warning (id of its message), whole and by county, of the places in sight.
+         */
+        get: operations["fengsui_show_api_calls_get_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Places
+         * @description Places of a warning in the order of the tree; ``state``: unconfirmed, calling, nobody, confirmed or ended.
+         */
+        get: operations["fengsui_show_api_calls_list_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls/{pk}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Calls
+         * @description Call for a warning by hand; places that are called already are left alone.
+         */
+        post: operations["fengsui_show_api_calls_start_calls"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Day
+         * @description Every site in sight that has to commit on a day (today unless given), the missing first, 5,000 at most.
+         */
+        get: operations["fengsui_show_api_commitments_list_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments/sites/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Of Site
+         * @description The versions of a site, the newest day first, 100 at most.
+         */
+        get: operations["fengsui_show_api_commitments_list_of_site"];
+        put?: never;
+        /**
+         * Give
+         * @description The commitment of today, or with ``reason`` an amendment of it.  422 ``warn.commitment_not_explained`` says what
+         *     differs from what the platform knows; ``…/check`` gives the keys.
+         */
+        post: operations["fengsui_show_api_commitments_give"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments/sites/{code}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check
+         * @description What would have to be explained; nothing is kept.
+         */
+        post: operations["fengsui_show_api_commitments_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commitments/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Commitment
+         * @description One version as it was given.
+         */
+        get: operations["fengsui_show_api_commitments_get_commitment"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -210,6 +475,166 @@ export interface paths {
         get: operations["fengsui_show_api_readings_get_readings"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Detectors
+         * @description Detectors by site and name.
+         */
+        get: operations["fengsui_show_api_detectors_list_detectors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Findings
+         * @description What detectors found, the newest first, with whose doing it was.
+         */
+        get: operations["fengsui_show_api_detectors_list_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/trainings/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Training
+         * @description What came of a training: ``version``, or ``problem``; neither while it is under way.
+         */
+        get: operations["fengsui_show_api_detectors_get_training"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/truth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Truth
+         * @description Truth scores of instruments, 100 to 0, the lowest first.
+         */
+        get: operations["fengsui_show_api_detectors_list_truth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Detector
+         * @description One detector with its versions and its history.
+         */
+        get: operations["fengsui_show_api_detectors_get_detector"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/{pk}/act": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act
+         * @description Put a version in shadow or in force, promote, stop or switch off, with a reason.
+         */
+        post: operations["fengsui_show_api_detectors_act"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/{pk}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Scores
+         * @description The newest scores of what is in force and in shadow, at most 720 rows each.
+         */
+        get: operations["fengsui_show_api_detectors_get_scores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/detectors/{pk}/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Train
+         * @description Have a new version learnt from a stretch of normal operation; a job does it.
+         */
+        post: operations["fengsui_show_api_detectors_train"];
         delete?: never;
         options?: never;
         head?: never;
@@ -352,6 +777,29 @@ export interface paths {
         get: operations["fengsui_show_api_hazards_get_identification"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hazards/sites/{code}/inventory": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Inventory
+         * @description Keep an inventory as the site's next version, identified at once; ``dry_run`` reckons and keeps nothing.
+         *
+         *     The same rows again are the same version.  A row that cannot be read is in the answer's problems of a dry run, and
+         *     keeps the whole from being kept.
+         */
+        post: operations["fengsui_show_api_hazards_import_inventory"];
         delete?: never;
         options?: never;
         head?: never;
@@ -582,6 +1030,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Media
+         * @description Newest first.  ``q`` begins the code of a device; ``state`` is here, waiting (at the device) or removed.
+         */
+        get: operations["fengsui_show_api_media_list_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Medium
+         * @description One of them.
+         */
+        get: operations["fengsui_show_api_media_get_medium"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{pk}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Medium File
+         * @description The file: a JPEG as it is, anything else as a download.
+         */
+        get: operations["fengsui_show_api_media_get_medium_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/natural/hazards": {
         parameters: {
             query?: never;
@@ -722,6 +1230,187 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patrols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Patrols
+         * @description The newest first; ``state`` is open, done or dropped.  Enterprises see what is done only.
+         */
+        get: operations["fengsui_show_api_patrols_list_patrols"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Coverage
+         * @description Sites that nobody looked at in the last ``days``, never looked at first, 5,000 at most.
+         */
+        get: operations["fengsui_show_api_patrols_get_coverage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/draws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draw
+         * @description Draw sites below an organisation; each gets a patrol that waits for whoever takes it.
+         */
+        post: operations["fengsui_show_api_patrols_draw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/draws/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Draw
+         * @description A draw with everything that is needed to draw it again.
+         */
+        get: operations["fengsui_show_api_patrols_get_draw"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Figures
+         * @description The last 30 days of the sites in sight.
+         */
+        get: operations["fengsui_show_api_patrols_get_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patrols/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Patrol */
+        get: operations["fengsui_show_api_patrols_get_patrol"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Reports
+         * @description The newest first.
+         */
+        get: operations["fengsui_show_api_reports_list_reports"];
+        put?: never;
+        /**
+         * Make
+         * @description Make the report of the day, week or month that holds ``day``.
+         */
+        post: operations["fengsui_show_api_reports_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Report
+         * @description A report with its figures as plain data.
+         */
+        get: operations["fengsui_show_api_reports_get_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{pk}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get File
+         * @description The file as it was made.
+         */
+        get: operations["fengsui_show_api_reports_get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/risk/facts": {
         parameters: {
             query?: never;
@@ -838,6 +1527,26 @@ export interface paths {
          * @description Parts of the tree of one kind, the worst first, from the sites in sight.
          */
         get: operations["fengsui_show_api_risk_get_tree"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scorecards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Scorecard
+         * @description The alarms of [from_ms, to_ms) that one may see, at most 400 days; 500 lines, the files have all.
+         */
+        get: operations["fengsui_show_api_scorecards_get_scorecard"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1142,6 +1851,11 @@ export interface components {
         /** AckIn */
         AckIn: {
             /**
+             * Children
+             * @default false
+             */
+            children: boolean;
+            /**
              * Note
              * @default
              */
@@ -1166,18 +1880,21 @@ export interface components {
         };
         /** ActIn */
         ActIn: {
-            /** Action */
-            action: string;
             /**
-             * Data
-             * @default {}
+             * Deed
+             * @enum {string}
              */
-            data: string;
+            deed: "shadow" | "activate" | "promote" | "stop_shadow" | "deactivate";
             /**
-             * Note
+             * Reason
              * @default
              */
-            note: string;
+            reason: string;
+            /**
+             * Version
+             * @default 0
+             */
+            version: number;
         };
         /**
          * ActionOut
@@ -1207,8 +1924,11 @@ export interface components {
             may: {
                 [key: string]: boolean;
             };
+            parent: components["schemas"]["AlarmOut"] | null;
             /** Peak At Ms */
             peak_at_ms: number | null;
+            /** Reason */
+            reason: string;
             rule: components["schemas"]["RuleOut"] | null;
         };
         /** AlarmOut */
@@ -1217,9 +1937,12 @@ export interface components {
             acked_at_ms: number | null;
             /** Acked By */
             acked_by: string | null;
+            /** Children */
+            children: number;
             /** Cleared At Ms */
             cleared_at_ms: number | null;
             datastream: components["schemas"]["DatastreamRef"];
+            fold: components["schemas"]["FoldOut"] | null;
             /** Id */
             id: number;
             /** Key */
@@ -1288,6 +2011,25 @@ export interface components {
             /** Why */
             why: string;
         };
+        /** BadRowOut */
+        BadRowOut: {
+            /** Row */
+            row: number;
+            /** Why */
+            why: string;
+        };
+        /** CalledOut */
+        CalledOut: {
+            /** Counties */
+            counties: components["schemas"]["CountyOut"][];
+            figures: components["schemas"]["FiguresOut"];
+            /** Headline */
+            headline: string;
+            /** Identifier */
+            identifier: string;
+            /** Message */
+            message: number;
+        };
         /** CauseOut */
         CauseOut: {
             /** Code */
@@ -1296,6 +2038,114 @@ export interface components {
             name: string;
             /** Needs Note */
             needs_note: boolean;
+        };
+        /** ChangeOut */
+        ChangeOut: {
+            /** At Ms */
+            at_ms: number;
+            /** By */
+            by: string;
+            /** Number */
+            number: number;
+            /** Reason */
+            reason: string;
+            /** Version */
+            version: number | null;
+            /** What */
+            what: string;
+        };
+        /** CheckedOut */
+        CheckedOut: {
+            /** Doubts */
+            doubts: {
+                [key: string]: string;
+            }[];
+        };
+        /** ChildOut */
+        ChildOut: {
+            /** Acked At Ms */
+            acked_at_ms: number | null;
+            /** Acked By */
+            acked_by: string | null;
+            /** Children */
+            children: number;
+            /** Cleared At Ms */
+            cleared_at_ms: number | null;
+            datastream: components["schemas"]["DatastreamRef"];
+            fold: components["schemas"]["FoldOut"] | null;
+            /** Id */
+            id: number;
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Loop Id */
+            loop_id: number | null;
+            /** Org Path */
+            org_path: string;
+            /** Peak Value */
+            peak_value: number | null;
+            /** Priority */
+            priority: number;
+            /** Raised At Ms */
+            raised_at_ms: number;
+            /** Raised Value */
+            raised_value: number | null;
+            /** Reason */
+            reason: string;
+            /** Received At Ms */
+            received_at_ms: number | null;
+            /** Setpoint */
+            setpoint: number | null;
+            /** Shelved Until Ms */
+            shelved_until_ms: number | null;
+            site: components["schemas"]["SiteRef"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active_unacked" | "active_acked" | "cleared_unacked" | "normal" | "shelved" | "suppressed";
+            /** Suppressed */
+            suppressed: boolean;
+            /**
+             * Type
+             * @default alarm
+             * @constant
+             */
+            type: "alarm";
+            /** Version */
+            version: number;
+            /** What */
+            what: string;
+        };
+        /** ChildPage */
+        ChildPage: {
+            /** All */
+            all: number;
+            /** Items */
+            items: components["schemas"]["ChildOut"][];
+            /** Next */
+            next: string | null;
+            /** Seen */
+            seen: number;
+            /** Unacked */
+            unacked: number;
+        };
+        /** CodeIn */
+        CodeIn: {
+            /** Code */
+            code: string;
+        };
+        /** CodeOut */
+        CodeOut: {
+            /** Confirmed */
+            confirmed: boolean;
+            /** Headline */
+            headline: string;
+            /** Is New */
+            is_new: boolean;
+            /** Place */
+            place: string;
         };
         /** CommandIn */
         CommandIn: {
@@ -1327,6 +2177,156 @@ export interface components {
             protocol: string;
             /** Said */
             said: unknown[];
+        };
+        /**
+         * CommitmentIn
+         * @description ``explained`` maps the key of each doubt that the refusal named to words.
+         */
+        CommitmentIn: {
+            /**
+             * Changes
+             * @default 0
+             */
+            changes: number;
+            /**
+             * Contractors
+             * @default 0
+             */
+            contractors: number;
+            /**
+             * Explained
+             * @default {}
+             */
+            explained: {
+                [key: string]: string;
+            };
+            /**
+             * Major Danger
+             * @default false
+             */
+            major_danger: boolean;
+            /**
+             * Overhaul
+             * @default 0
+             */
+            overhaul: number;
+            /**
+             * Pilot
+             * @default false
+             */
+            pilot: boolean;
+            /** Principal */
+            principal: string;
+            /** Promise */
+            promise: boolean;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Responsibility
+             * @default false
+             */
+            responsibility: boolean;
+            /** Risk Grade */
+            risk_grade: number;
+            /** Running */
+            running: number;
+            /**
+             * Start Up
+             * @default false
+             */
+            start_up: boolean;
+            /**
+             * Stopped
+             * @default []
+             */
+            stopped: string[];
+            /**
+             * Stopped Units
+             * @default 0
+             */
+            stopped_units: number;
+            /**
+             * Trial
+             * @default false
+             */
+            trial: boolean;
+            /** Units */
+            units: number;
+            /**
+             * Works
+             * @default {}
+             */
+            works: {
+                [key: string]: components["schemas"]["WorkIn"];
+            };
+        };
+        /** CommitmentOut */
+        CommitmentOut: {
+            /** At Ms */
+            at_ms: number;
+            /** By */
+            by: string;
+            /** Day */
+            day: string;
+            /** Doubts */
+            doubts: components["schemas"]["DoubtOut"][];
+            /** Id */
+            id: number;
+            /** Is Late */
+            is_late: boolean;
+            /** Number */
+            number: number;
+            /** Principal */
+            principal: string;
+            /** Reason */
+            reason: string;
+            /** Risk Grade */
+            risk_grade: number;
+            /** Said */
+            said: {
+                [key: string]: unknown;
+            };
+            /** Sha256 */
+            sha256: string;
+            /** Site */
+            site: string;
+        };
+        /** ContactIn */
+        ContactIn: {
+            /** Active */
+            active?: boolean | null;
+            /** Email */
+            email?: string | null;
+            /** Name */
+            name: string;
+            /** Order */
+            order?: number | null;
+            /** Org */
+            org: string;
+            /** Phone */
+            phone?: string | null;
+            /** Post */
+            post?: string | null;
+            /** User */
+            user?: string | null;
+        };
+        /** ContributorOut */
+        ContributorOut: {
+            /** Alarms */
+            alarms: number;
+            /** Datastream */
+            datastream: string;
+            /** Kind */
+            kind: string;
+            /** Rule */
+            rule: number | null;
+            /** Share */
+            share: number;
+            /** Site */
+            site: string;
         };
         /** CorrectionIn */
         CorrectionIn: {
@@ -1382,6 +2382,38 @@ export interface components {
         CorrectionsOut: {
             /** Items */
             items: components["schemas"]["CorrectionOut"][];
+        };
+        /** CountyOut */
+        CountyOut: {
+            /** County */
+            county: string;
+            /** Given */
+            given: number;
+            /** Late */
+            late: number;
+            /** Missing */
+            missing: number;
+            /** Name */
+            name: string;
+            /** Obliged */
+            obliged: number;
+            /** Rate */
+            rate: number | null;
+            /** Waiting */
+            waiting: number;
+        };
+        /** CoverageOut */
+        CoverageOut: {
+            /** Days */
+            days: number | null;
+            /** Level */
+            level: number;
+            /** Name */
+            name: string;
+            /** Patrol */
+            patrol: number | null;
+            /** Site */
+            site: string;
         };
         /** CurveOf */
         CurveOf: {
@@ -1483,6 +2515,16 @@ export interface components {
             /** Unit */
             unit: string;
         };
+        /** DayOut */
+        DayOut: {
+            /** Counties */
+            counties: components["schemas"]["CountyOut"][];
+            /** Day */
+            day: string;
+            figures: components["schemas"]["FiguresOut"];
+            /** Items */
+            items: components["schemas"]["LineOut"][];
+        };
         /** DeedOut */
         DeedOut: {
             /** Actor */
@@ -1493,6 +2535,119 @@ export interface components {
             note: string;
             /** What */
             what: string;
+        };
+        /** DetectorDetail */
+        DetectorDetail: {
+            /** Changes */
+            changes: components["schemas"]["ChangeOut"][];
+            /** Findings 24H */
+            findings_24h: number;
+            /** Id */
+            id: number;
+            /** In Force */
+            in_force: number | null;
+            /** In Shadow */
+            in_shadow: number | null;
+            /** Method */
+            method: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Priority */
+            priority: number;
+            /** Settings */
+            settings: {
+                [key: string]: number;
+            };
+            /** Site */
+            site: string;
+            /** Standing */
+            standing: number;
+            /** Versions */
+            versions: components["schemas"]["VersionOut"][];
+        };
+        /** DetectorOut */
+        DetectorOut: {
+            /** Findings 24H */
+            findings_24h: number;
+            /** Id */
+            id: number;
+            /** In Force */
+            in_force: number | null;
+            /** In Shadow */
+            in_shadow: number | null;
+            /** Method */
+            method: string;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Priority */
+            priority: number;
+            /** Settings */
+            settings: {
+                [key: string]: number;
+            };
+            /** Site */
+            site: string;
+            /** Standing */
+            standing: number;
+        };
+        /** DetectorPage */
+        DetectorPage: {
+            /** Items */
+            items: components["schemas"]["DetectorOut"][];
+            /** Next */
+            next: string | null;
+        };
+        /** DoubtOut */
+        DoubtOut: {
+            /** Explained */
+            explained: string;
+            /** Key */
+            key: string;
+            /** Words */
+            words: string;
+        };
+        /** DrawIn */
+        DrawIn: {
+            /** Org */
+            org: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * DrawOut
+         * @description ``candidates`` are [code, weight, level, days since the last look or null, alarms]; docs/patrol.md says how to
+         *     draw again.
+         */
+        DrawOut: {
+            /** At Ms */
+            at_ms: number;
+            /** By */
+            by: string;
+            /** Candidates */
+            candidates: unknown[][];
+            /** Chosen */
+            chosen: string[];
+            /** Id */
+            id: number;
+            /** Is True */
+            is_true: boolean;
+            /** Org */
+            org: string;
+            /** Reason */
+            reason: string;
+            /** Seed */
+            seed: string;
+            /** Size */
+            size: number;
         };
         /** EvidenceOut */
         EvidenceOut: {
@@ -1564,6 +2719,21 @@ export interface components {
              */
             type: "FeatureCollection";
         };
+        /** FiguresOut */
+        FiguresOut: {
+            /** Given */
+            given: number;
+            /** Late */
+            late: number;
+            /** Missing */
+            missing: number;
+            /** Obliged */
+            obliged: number;
+            /** Rate */
+            rate: number | null;
+            /** Waiting */
+            waiting: number;
+        };
         /** FiltersIn */
         FiltersIn: {
             /**
@@ -1571,6 +2741,8 @@ export interface components {
              * @default
              */
             cursor: string;
+            /** Folded */
+            folded?: boolean | null;
             /**
              * Kind
              * @default
@@ -1611,6 +2783,60 @@ export interface components {
             /** Until Ms */
             until_ms?: number | null;
         };
+        /** FindingOut */
+        FindingOut: {
+            /** Alarm Id */
+            alarm_id: number | null;
+            /** Cleared At Ms */
+            cleared_at_ms: number | null;
+            /** Datastream */
+            datastream: string;
+            /** Detector */
+            detector: number;
+            /** Id */
+            id: number;
+            /** Kind */
+            kind: string;
+            /** Parts */
+            parts: components["schemas"]["PartOut"][];
+            /** Peak */
+            peak: number;
+            /** Peak At Ms */
+            peak_at_ms: number;
+            /** Raised At Ms */
+            raised_at_ms: number;
+            /** Shadow */
+            shadow: boolean;
+            /** Version */
+            version: number;
+        };
+        /** FindingPage */
+        FindingPage: {
+            /** Items */
+            items: components["schemas"]["FindingOut"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * FoldOut
+         * @description Into which alarm it is folded: ``parent_id`` is shown instead; ``cause_id`` explains it, by a rule of folding.
+         */
+        FoldOut: {
+            /** At Ms */
+            at_ms: number | null;
+            /** Cause Id */
+            cause_id: number | null;
+            /** Hops */
+            hops: number;
+            /** Lag Ms */
+            lag_ms: number;
+            /** Parent Id */
+            parent_id: number;
+            /** Relation */
+            relation: string;
+            /** Rule */
+            rule: string;
+        };
         /** FrameIn */
         FrameIn: {
             /** Hex */
@@ -1642,6 +2868,33 @@ export interface components {
             /** Left Off */
             left_off: number;
             protocol: components["schemas"]["ProtocolOut"];
+        };
+        /** FullReportOut */
+        FullReportOut: {
+            /** Begin */
+            begin: string;
+            /** By */
+            by: string;
+            /** By Order */
+            by_order: boolean;
+            /** Docx Sha256 */
+            docx_sha256: string;
+            /** Figures */
+            figures: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: number;
+            /** Language */
+            language: string;
+            /** Made Ms */
+            made_ms: number;
+            /** Org */
+            org: string;
+            /** Pdf Sha256 */
+            pdf_sha256: string;
+            /** Period */
+            period: string;
         };
         /** Geometry */
         Geometry: {
@@ -1747,6 +3000,49 @@ export interface components {
             /** Where */
             where: string;
         };
+        /** ImportOut */
+        ImportOut: {
+            /** Added */
+            added: number;
+            /** Bad */
+            bad: components["schemas"]["BadRowOut"][];
+            /** Changed */
+            changed: number;
+            /** Kept */
+            kept: boolean;
+            /** Same */
+            same: number;
+        };
+        /** InventoryIn */
+        InventoryIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Rows */
+            rows: {
+                [key: string]: string | number | null;
+            }[];
+            /**
+             * Source
+             * @default API
+             */
+            source: string;
+        };
+        /** InventoryOut */
+        InventoryOut: {
+            /** Answer */
+            answer: {
+                [key: string]: unknown;
+            };
+            /** Kept */
+            kept: boolean;
+            /** Sha256 */
+            sha256: string;
+            /** Version */
+            version: number | null;
+        };
         /**
          * LatestOut
          * @description Columns of equal length; ``source`` says whether the pipeline answered or the history was read.
@@ -1786,6 +3082,53 @@ export interface components {
             title_en: string;
             /** Url */
             url: string;
+        };
+        /** LineOut */
+        LineOut: {
+            /** Acked */
+            acked: number;
+            /** Alarms */
+            alarms: number;
+            /** Chattering */
+            chattering: number;
+            /** County */
+            county: string;
+            /** False */
+            false: number;
+            /** False Alarm Ratio */
+            false_alarm_ratio: number | null;
+            /** Flood Share */
+            flood_share: number;
+            /** Hit Rate */
+            hit_rate: number | null;
+            /** Lead S */
+            lead_s: number | null;
+            /** Median Ack S */
+            median_ack_s: number | null;
+            /** Missed */
+            missed: number | null;
+            /** Of */
+            of: string[];
+            /** P90 Ack S */
+            p90_ack_s: number | null;
+            /** Peak */
+            peak: number;
+            /** Per Day */
+            per_day: number;
+            /** Per Window */
+            per_window: number;
+            /** Real */
+            real: number;
+            /** Stale */
+            stale: number;
+            /** Standing */
+            standing: number;
+            /** Test */
+            test: number;
+            /** Top Share */
+            top_share: number;
+            /** Warned */
+            warned: number | null;
         };
         /** LoopDeedOut */
         LoopDeedOut: {
@@ -2016,6 +3359,71 @@ export interface components {
             /** Username */
             username: string;
         };
+        /**
+         * MediumOut
+         * @description A picture, sound or video of a device; ``url`` is null while, or once, the file is not here.
+         */
+        MediumOut: {
+            /** Asked By */
+            asked_by: string;
+            /** Channel */
+            channel: number | null;
+            /** Command */
+            command: string;
+            /** Content Type */
+            content_type: string;
+            /** Device */
+            device: string;
+            /** Direction Deg */
+            direction_deg: number | null;
+            /** Event */
+            event: number | null;
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "picture" | "audio" | "video";
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Number */
+            number: number | null;
+            /** Protocol */
+            protocol: string;
+            /** Received At */
+            received_at: string | null;
+            /** Removed At */
+            removed_at: string | null;
+            /** Sha256 */
+            sha256: string;
+            /** Site */
+            site: string;
+            /** Size */
+            size: number;
+            /** Speed Km H */
+            speed_km_h: number | null;
+            /** Taken At */
+            taken_at: string | null;
+            /** Thing */
+            thing: string | null;
+            /**
+             * Told At
+             * Format: date-time
+             */
+            told_at: string;
+            /** Url */
+            url: string | null;
+        };
+        /** MediumPage */
+        MediumPage: {
+            /** Items */
+            items: components["schemas"]["MediumOut"][];
+            /** Next */
+            next: string | null;
+        };
         /** MembershipOut */
         MembershipOut: {
             org: components["schemas"]["OrgRef"];
@@ -2131,6 +3539,141 @@ export interface components {
             /** Name En */
             name_en: string;
         };
+        /** PartOut */
+        PartOut: {
+            /** Datastream */
+            datastream: string;
+            /** Share */
+            share: number;
+            /** Words */
+            words: string;
+        };
+        /** PatrolFiguresOut */
+        PatrolFiguresOut: {
+            /** Closed */
+            closed: number;
+            /** Covered */
+            covered: number;
+            /** Done */
+            done: number;
+            /** Drawn */
+            drawn: number;
+            /** Findings */
+            findings: number;
+            /** Overdue */
+            overdue: number;
+            /** Share */
+            share: number | null;
+            /** Sites */
+            sites: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /** PatrolOut */
+        PatrolOut: {
+            /** Answers */
+            answers: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
+            /** Done Ms */
+            done_ms: number | null;
+            /** Draw */
+            draw: number | null;
+            /** Findings */
+            findings: number[];
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Note */
+            note: string;
+            /** Officer */
+            officer: string;
+            /** Opened Ms */
+            opened_ms: number;
+            /** Reason */
+            reason: string;
+            /** Seen */
+            seen: {
+                [key: string]: unknown;
+            };
+            /** Site */
+            site: string;
+        };
+        /** PatrolPage */
+        PatrolPage: {
+            /** Items */
+            items: components["schemas"]["PatrolOut"][];
+            /** Next */
+            next: string | null;
+        };
+        /** PersonOut */
+        PersonOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Channels */
+            channels: {
+                [key: string]: string;
+            };
+            /** Due Ms */
+            due_ms: number;
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Org */
+            org: string;
+            /** Phone */
+            phone: string;
+            /** Post */
+            post: string;
+        };
+        /** PhoneIn */
+        PhoneIn: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+            /** Spoke Ms */
+            spoke_ms?: number | null;
+            /** Who */
+            who: string;
+        };
+        /** PlaceOut */
+        PlaceOut: {
+            /** Calls */
+            calls: components["schemas"]["PersonOut"][];
+            /** Confirmed By */
+            confirmed_by: string;
+            /** Confirmed Ms */
+            confirmed_ms: number | null;
+            /** How */
+            how: string;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Next Ms */
+            next_ms: number | null;
+            /** Opened Ms */
+            opened_ms: number;
+            /** Org */
+            org: string;
+            /** State */
+            state: string;
+        };
+        /** PlacesPage */
+        PlacesPage: {
+            /** Items */
+            items: components["schemas"]["PlaceOut"][];
+            /** Next */
+            next: string | null;
+        };
         /** PointOut */
         PointOut: {
             /** Count */
@@ -2166,6 +3709,15 @@ export interface components {
             refused: number;
             /** Rows */
             rows: number;
+        };
+        /** PriorityOut */
+        PriorityOut: {
+            /** Alarms */
+            alarms: number;
+            /** Priority */
+            priority: number;
+            /** Share */
+            share: number;
         };
         /** PropertyOut */
         PropertyOut: {
@@ -2244,6 +3796,57 @@ export interface components {
             /** Message */
             message: string;
         };
+        /** ReportIn */
+        ReportIn: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * Language
+             * @default zh-hans
+             * @enum {string}
+             */
+            language: "zh-hans" | "en";
+            /** Org */
+            org: string;
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "day" | "week" | "month";
+        };
+        /** ReportOut */
+        ReportOut: {
+            /** Begin */
+            begin: string;
+            /** By */
+            by: string;
+            /** By Order */
+            by_order: boolean;
+            /** Docx Sha256 */
+            docx_sha256: string;
+            /** Id */
+            id: number;
+            /** Language */
+            language: string;
+            /** Made Ms */
+            made_ms: number;
+            /** Org */
+            org: string;
+            /** Pdf Sha256 */
+            pdf_sha256: string;
+            /** Period */
+            period: string;
+        };
+        /** ReportPage */
+        ReportPage: {
+            /** Items */
+            items: components["schemas"]["ReportOut"][];
+            /** Next */
+            next: string | null;
+        };
         /** RiskOut */
         RiskOut: {
             /** Index */
@@ -2320,6 +3923,46 @@ export interface components {
             version: number;
             /** Window Ms */
             window_ms: number;
+        };
+        /** ScorecardOut */
+        ScorecardOut: {
+            /** By */
+            by: string;
+            /** Contributors */
+            contributors: components["schemas"]["ContributorOut"][];
+            /** Definitions */
+            definitions: {
+                [key: string]: number;
+            };
+            /** From Ms */
+            from_ms: number;
+            /** Lines */
+            lines: components["schemas"]["LineOut"][];
+            /** More */
+            more: number;
+            /** Priorities */
+            priorities: components["schemas"]["PriorityOut"][];
+            /** To Ms */
+            to_ms: number;
+            /** Whole */
+            whole: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** ScoresOut */
+        ScoresOut: {
+            /** Every Ms */
+            every_ms: number;
+            /** From Ms */
+            from_ms: number;
+            /** Parts */
+            parts: components["schemas"]["PartOut"][];
+            /** Scores */
+            scores: (number | null)[];
+            /** Shadow */
+            shadow: boolean;
+            /** Version */
+            version: number;
         };
         /** SearchOut */
         SearchOut: {
@@ -2466,6 +4109,11 @@ export interface components {
             /** To Ms */
             to_ms: number;
         };
+        /** StartedOut */
+        StartedOut: {
+            /** Places */
+            places: number;
+        };
         /** StatusOut */
         StatusOut: {
             /** At Ms */
@@ -2474,6 +4122,23 @@ export interface components {
             ok: boolean;
             /** Roles */
             roles: components["schemas"]["RoleOut"][];
+        };
+        /**
+         * StormOut
+         * @description A site in a storm of alarms: ``raised`` in the last ten minutes, ``folded`` of these.
+         */
+        StormOut: {
+            /** Began At Ms */
+            began_at_ms: number;
+            /** Folded */
+            folded: number;
+            /** Org Path */
+            org_path: string;
+            /** Peak */
+            peak: number;
+            /** Raised */
+            raised: number;
+            site: components["schemas"]["SiteRef"];
         };
         /** TermOut */
         TermOut: {
@@ -2546,6 +4211,39 @@ export interface components {
              * @default
              */
             to: string;
+        };
+        /** TrainIn */
+        TrainIn: {
+            /** From Ms */
+            from_ms: number;
+            /** Note */
+            note: string;
+            /** To Ms */
+            to_ms: number;
+        };
+        /** TruthOut */
+        TruthOut: {
+            /** At Ms */
+            at_ms: number;
+            /** Datastream */
+            datastream: string;
+            /** Detector */
+            detector: number;
+            /** Reasons */
+            reasons: {
+                [key: string]: unknown;
+            }[];
+            /** Score */
+            score: number;
+            /** Site */
+            site: string;
+        };
+        /** TruthPage */
+        TruthPage: {
+            /** Items */
+            items: components["schemas"]["TruthOut"][];
+            /** Next */
+            next: string | null;
         };
         /** UnderHazardOut */
         UnderHazardOut: {
@@ -2750,6 +4448,23 @@ export interface components {
              */
             reason: string;
         };
+        /** VersionOut */
+        VersionOut: {
+            /** About */
+            about: {
+                [key: string]: unknown;
+            };
+            /** By */
+            by: string;
+            /** Note */
+            note: string;
+            /** Sha256 */
+            sha256: string;
+            /** Trained At Ms */
+            trained_at_ms: number;
+            /** Version */
+            version: number;
+        };
         /** ViewIn */
         ViewIn: {
             /**
@@ -2807,6 +4522,19 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** WorkIn */
+        WorkIn: {
+            /**
+             * Count
+             * @default 0
+             */
+            count: number;
+            /**
+             * Permits
+             * @default []
+             */
+            permits: string[];
+        };
     };
     responses: never;
     parameters: never;
@@ -2825,6 +4553,7 @@ export interface operations {
                 site?: string;
                 org?: string;
                 kind?: string;
+                folded?: boolean | null;
                 since_ms?: number | null;
                 until_ms?: number | null;
                 cursor?: string;
@@ -2867,6 +4596,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AckManyOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_alarms_get_storms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StormOut"][];
                 };
             };
         };
@@ -2941,6 +4690,31 @@ export interface operations {
             };
         };
     };
+    fengsui_show_api_alarms_get_children: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChildPage"];
+                };
+            };
+        };
+    };
     fengsui_show_api_alarms_shelve: {
         parameters: {
             query?: never;
@@ -2989,6 +4763,295 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_confirm_by_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_import_contacts: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactIn"][];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_confirm_place: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_record_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_get_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalledOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_list_places: {
+        parameters: {
+            query?: {
+                state?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacesPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_calls_start_calls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartedOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_list_day: {
+        parameters: {
+            query?: {
+                day?: string | null;
+                state?: string;
+                q?: string;
+                county?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DayOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_list_of_site: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_give: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitmentIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitmentIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_commitments_get_commitment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitmentOut"];
                 };
             };
         };
@@ -3092,6 +5155,202 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadingsOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_list_detectors: {
+        parameters: {
+            query?: {
+                q?: string;
+                state?: "" | "force" | "shadow" | "off";
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectorPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_list_findings: {
+        parameters: {
+            query?: {
+                detector?: number | null;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_get_training: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_list_truth: {
+        parameters: {
+            query?: {
+                site?: string;
+                below?: number;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TruthPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_get_detector: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectorDetail"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_act: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetectorOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_get_scores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoresOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_detectors_train: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number;
+                    };
                 };
             };
         };
@@ -3255,6 +5514,34 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+        };
+    };
+    fengsui_show_api_hazards_import_inventory: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InventoryIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InventoryOut"];
                 };
             };
         };
@@ -3541,6 +5828,77 @@ export interface operations {
             };
         };
     };
+    fengsui_show_api_media_list_media: {
+        parameters: {
+            query?: {
+                q?: string;
+                site?: string;
+                kind?: string;
+                state?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediumPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_get_medium: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediumOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_media_get_medium_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
     fengsui_show_api_naturals_list_hazards: {
         parameters: {
             query?: {
@@ -3702,6 +6060,236 @@ export interface operations {
             };
         };
     };
+    fengsui_show_api_patrols_list_patrols: {
+        parameters: {
+            query?: {
+                state?: string;
+                q?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_get_coverage: {
+        parameters: {
+            query?: {
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverageOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_draw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrawIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_get_draw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_get_figures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolFiguresOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_patrols_get_patrol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_list_reports: {
+        parameters: {
+            query?: {
+                period?: string;
+                org?: string;
+                cursor?: string;
+                size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPage"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FullReportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_get_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FullReportOut"];
+                };
+            };
+        };
+    };
+    fengsui_show_api_reports_get_file: {
+        parameters: {
+            query?: {
+                form?: "pdf" | "docx";
+            };
+            header?: never;
+            path: {
+                pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
     fengsui_show_api_risk_list_facts: {
         parameters: {
             query?: {
@@ -3857,6 +6445,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeOut"][];
+                };
+            };
+        };
+    };
+    fengsui_show_api_scorecards_get_scorecard: {
+        parameters: {
+            query: {
+                from_ms: number;
+                to_ms: number;
+                by?: "county" | "organisation" | "site" | "rule" | "kind";
+                site?: string;
+                county?: string;
+                format?: "json" | "csv" | "xlsx";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScorecardOut"];
                 };
             };
         };
