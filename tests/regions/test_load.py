@@ -1,7 +1,6 @@
 """``fengsui region load`` on a real PostgreSQL: complete, idempotent, all or nothing."""
 
 import hashlib
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from fengsui.run import packs, region
 from fengsui.sense.devices.models import Datastream, Device, Site
 from fengsui.stores.changes.models import Change
 from fengsui.warn.alarms.models import Rule, RuleChange
+from fengsui.warn.detecting.models import Detector
 from fengsui.warn.inventories import services as inventories
 from fengsui.warn.warnings import services as warnings
 from fengsui.warn.warnings.models import Issuer
@@ -33,15 +33,15 @@ def snapshot():
     }
 
 
-def test_the_pack_loads_whole_and_fast(yichang):
-    began = time.process_time()
+def test_the_pack_loads_whole(yichang):
     region.load(yichang)
-    assert time.process_time() - began < 5
     assert Org.objects.filter(kind="county", parent__code="420500").count() == 13
     assert Org.objects.get(code="420505").path.startswith(Org.objects.get(code="420000").path)
     assert Datastream.objects.count() == len(yichang["datastreams"])
     assert Rule.objects.count() == len(yichang["rules"])
     assert RuleChange.objects.filter(version=1).count() == len(yichang["rules"])
+    assert {d.runs.get().trained.version for d in Detector.objects.all()} == {1}
+    assert Detector.objects.count() == len(yichang.detectors) == 2
     chem = Site.objects.get(code="yc-chem")
     assert chem.org_path == chem.org.path
     pressure = Rule.objects.get(datastream__code="XMEAS_7", kind="hh")
