@@ -52,7 +52,7 @@ WHERE a.key = {KEY} AND a.cleared_at IS NULL AND e.peak_value IS NOT NULL
 """
 
 END_UNKNOWN = f"""
-UPDATE alarms_alarm SET cleared_at = greatest({EPOCH.format("%s")}, raised_at)
+UPDATE alarms_alarm SET cleared_at = greatest({EPOCH.format("%s")}, raised_at), refold_at = clock_timestamp()
 WHERE cleared_at IS NULL AND site_id %% %s = %s AND key <> ALL(%s)
     AND kind <> ALL(ARRAY['detector', 'truth'])
 RETURNING id, key
