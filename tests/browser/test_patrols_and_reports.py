@@ -19,6 +19,7 @@ def test_a_drawn_look_is_done_and_its_draw_can_be_seen(
     expect(page.locator(".badge-ok").first).to_be_visible()
     assert_accessible(page)
     page.locator("main table a").first.click()
+    expect(page.get_by_role("button", name=end)).to_be_visible()
     for radio in page.get_by_label(ok, exact=True).all():
         radio.check()
     assert page.evaluate(SIDEWAYS)

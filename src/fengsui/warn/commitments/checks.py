@@ -55,7 +55,7 @@ class Doubt:
         return self.words
 
 
-SILENT_S = 600  # a site that was not heard for so long is off line: warning practice, configurable nowhere yet verified
+SILENT_S = 600  # a site that was not heard for so long is off line: practice, not verified
 
 
 def doubts(said: Said, known: Known) -> list[Doubt]:

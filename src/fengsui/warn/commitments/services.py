@@ -124,7 +124,7 @@ def offered(site: Site, day: date) -> dict[str, Any]:
         names = ("units", "running", "stopped_units", "overhaul", "stopped", "trial", "pilot", "principal")
         return {name: last.said[name] for name in names}
     n = site.things.filter(is_active=True).count()
-    return {"units": n, "running": n}
+    return {"units": n, "running": n, "stopped_units": 0, "overhaul": 0}
 
 
 # ---- who must -----------------------------------------------------------------------------------------------------
