@@ -82,6 +82,14 @@ def test_everything_over_a_site_is_told_with_level_time_source_and_reason(world,
     assert under["typhoon"]["level_24h"] <= 2 and under["typhoon"]["worst_from_ms"] > 0
 
 
+def test_a_warning_of_above_is_told_without_a_way_to_where_one_may_not_look(world, open_as):
+    row = _warning(world)
+    address = f"/warnings/messages/{row.pk}/"
+    shown = open_as(world.officer).get("/natural/").content.decode()
+    assert "暴雨红色预警" in shown and address not in shown
+    assert address in open_as(world.root).get("/natural/").content.decode()
+
+
 def test_a_warning_that_ends_is_not_told_for_later(world, open_as):
     _warning(world)
     client = open_as(world.officer)

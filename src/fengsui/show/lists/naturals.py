@@ -1,6 +1,6 @@
 """Who is under what, as people see it: sites, divisions and hazards, now and within the next hours."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -99,7 +99,12 @@ def sites(user: Any) -> Any:
 def hazards(user: Any, at: datetime) -> list[Hazard]:
     """What concerns this person: hazards of organisations at, above and below theirs."""
     messages = Message.objects.filter(_concerning(user))
-    return exposure.hazards(at, Statement.objects.concerning(user), messages)
+    found = exposure.hazards(at, Statement.objects.concerning(user), messages)
+    if not any(one.link for one in found):
+        return found
+    mine = visible_to(messages, user, "warning.view").values_list("pk", flat=True)
+    may_open = {f"{WARNING}:{pk}" for pk in mine.filter(expires_at__gt=at)}
+    return [one if not one.link or one.key in may_open else replace(one, link="") for one in found]
 
 
 def _concerning(user: Any) -> Any:

@@ -5,7 +5,7 @@ comes out is a matrix of levels, hazards × times × sites.  Nothing of it is a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,14 +31,14 @@ class Places:
     lon: np.ndarray
     lat: np.ndarray
     paths: list[str]
-    _tails: dict[str, np.ndarray]
+    known: dict[str, np.ndarray] = field(default_factory=dict)  # what ``under`` has answered
 
     def under(self, starts: tuple[str, ...]) -> np.ndarray:
         """Which of them are at or below one of these organisations; bool [n]."""
         key = "\0".join(starts)
-        if key not in self._tails:
-            self._tails[key] = np.array([path.startswith(starts) for path in self.paths], bool)
-        return self._tails[key]
+        if key not in self.known:
+            self.known[key] = np.array([path.startswith(starts) for path in self.paths], bool)
+        return self.known[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,11 @@ def places(sites: QuerySet[Site]) -> Places:
         np.array([row[1] for row in rows], float),
         np.array([row[2] for row in rows], float),
         [row[3] for row in rows],
-        {},
     )
 
 
-def hazards(
-    at: datetime, statements: QuerySet[Statement], messages: QuerySet[Message], ahead_h: int = AHEAD_H
-) -> list[Hazard]:
-    """Statements in force at ``at``, and real public warnings that are in force then or begin within ``ahead_h``."""
+def hazards(at: datetime, statements: QuerySet[Statement], messages: QuerySet[Message]) -> list[Hazard]:
+    """Statements in force at ``at``, and real public warnings in force then that say their level."""
     found = [_statement(row) for row in statements.filter(raised_at__lte=at).filter(
         Q(cleared_at=None) | Q(cleared_at__gt=at)).order_by("level", "pk")]  # fmt: skip
     rows = messages.in_force(at).exclude(level=None).defer("document").order_by("level", "pk")
@@ -149,12 +146,11 @@ def steps(at: datetime, every_h: int = 3) -> list[int]:
     return [_ms(at + timedelta(hours=h)) for h in range(0, AHEAD_H + 1, every_h)]
 
 
-def now_of(site_ids: np.ndarray, at: datetime) -> list[tuple[int, int, int]]:
+def now_of(where: Places, at: datetime) -> list[tuple[int, int, int]]:
     """(site, level, how many) of statements at ``at`` for live risk: warnings are counted there by themselves."""
     listed = hazards(at, Statement.objects.all(), Message.objects.none())
     if not listed:
         return []
-    where = places(Site.objects.filter(pk__in=site_ids.tolist()))
     found = matrix(where, listed, [_ms(at)])[:, 0, :]
     told = []
     for level in (1, 2, 3, 4):

@@ -37,7 +37,7 @@ class Sites:
 
 
 def gather(at: datetime, weights: Weights) -> Sites:
-    """Everything the index is made of, in nine statements however many sites there are."""
+    """Everything the index is made of, in ten statements however many sites there are."""
     rows = list(
         Site.objects.filter(is_active=True)
         .order_by("pk")
@@ -139,7 +139,8 @@ class _Fill:
 
     def naturals(self, at: datetime) -> None:
         """Levels of natural hazards that the platform itself found: they count as warnings of that colour do."""
-        found = exposure.now_of(self.sites.ids, at)
+        s = self.sites
+        found = exposure.now_of(exposure.Places(s.ids, s.longitude, s.latitude, s.paths), at)
         self.add((site, f"weather_{LEVELS[level - 1]}", n) for site, level, n in found)
 
     def _within(self, ring: Any) -> np.ndarray:
