@@ -162,12 +162,16 @@ if (board) follow(board);
 function follow(element: HTMLElement): void {
   const source = new EventSource("/api/v1/live?topics=loop");
   let soon: ReturnType<typeof setTimeout> | undefined;
-  /* never under the hands of whoever fills a form in it */
+  /* never under the hands of whoever fills a form in it, also not by an answer that was already under way */
+  const busy = () =>
+    element.contains(document.activeElement) || element.querySelector("details[open]") !== null;
   const again = () => {
     soon = undefined;
-    const busy = element.contains(document.activeElement) || element.querySelector("details[open]");
-    if (!busy) element.dispatchEvent(new Event("calls"));
+    if (!busy()) element.dispatchEvent(new Event("calls"));
   };
+  element.addEventListener("htmx:before:swap", (event) => {
+    if (event.target === element && busy()) event.preventDefault();
+  });
   source.addEventListener("loop", (event) => {
     const loop = JSON.parse((event as MessageEvent).data) as { about?: { message_id?: number } };
     if (String(loop.about?.message_id) === element.dataset.followCalls) soon ??= setTimeout(again, 300);
