@@ -149,6 +149,10 @@ class Written:
         codes = {code for _name, code, _age in self.names}
         there = {row.code: row for row in site.datastreams.filter(code__in=codes).select_related("thing")}
         for name, code, age in self.names:
+            if not code:
+                said = _("“%(name)s” stands for nothing yet: give the code of a datastream.")
+                self.faults.append(Fault("names", said % {"name": name}))
+                continue
             if code not in there:
                 said = _("“%(name)s”: this site has no datastream with the code “%(code)s”.")
                 self.faults.append(Fault("names", said % {"name": name, "code": code}))

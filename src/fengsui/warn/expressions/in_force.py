@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fengsui.warn.expressions.cause import Cause
+from fengsui.warn.expressions.checking import walk
 from fengsui.warn.expressions.memory import Memory
 from fengsui.warn.expressions.table import (
     ALARM_DOWN,
@@ -124,9 +125,10 @@ class Placed:
         return Rows(group, at_ms, what, where, value[row], quality[row]), batch[begins]
 
     def told(self, rule: int, cause: Cause) -> dict[str, Any]:
-        """The cause as JSON: which conditions held, and what everything was."""
-        about = self.rules.about[rule]
-        terms = self.rules.table.checked[rule].terms
+        """The cause as JSON: which conditions of the expression held, and what everything was."""
+        about, checked = self.rules.about[rule], self.rules.table.checked[rule]
+        asked: set[int] = set()
+        walk(checked.when, lambda op: asked.add(op.term))
         return {
             **about.rule,
             "terms": [
@@ -137,7 +139,10 @@ class Placed:
                     "held": held,
                     "value": value,
                 }
-                for term, held, value in zip(terms, cause.held, cause.values, strict=True)
+                for number, (term, held, value) in enumerate(
+                    zip(checked.terms, cause.held, cause.values, strict=True)
+                )
+                if number in asked  # those of the clearing expression come after them
             ],
             "names": [
                 {**name, "value": value} for name, value in zip(about.names, cause.inputs, strict=True)

@@ -153,7 +153,7 @@ def edit(
     was_enabled = stored.is_enabled
     whole = bound_of(stored) if bound is None else list(bound)
     _set(stored, values, whole, [], reason)
-    if bound is not None:
+    if {b.name: [b.datastream.pk, b.age_ms] for b in whole} != before["names"]:
         _bind(stored, whole)
     if snapshot(stored) == before:
         return stored
@@ -326,13 +326,19 @@ def _follow(rule: ScenarioRule) -> None:
             code=f"scenario-{rule.code}", period_ms=PERIOD_MS, observation_type=ObservationType.TRUTH,
         )  # fmt: skip
     stream = rule.datastream
-    stream.name, stream.name_en, stream.is_active = rule.name[:120], rule.name_en[:160], rule.is_enabled
-    stream.save()
+    words = {"name": rule.name[:120], "name_en": rule.name_en[:160], "is_active": rule.is_enabled}
+    changed = [name for name, value in words.items() if getattr(stream, name) != value]
+    for name, value in words.items():
+        setattr(stream, name, value)
+    if stream.pk is None:
+        stream.save()
+    elif changed:  # written as it was it would make every pipeline read its registry again
+        stream.save(update_fields=changed)
     if rule.rule is None:
         rule.rule = Rule(datastream=stream, kind="h", version=0)
     ordinary = rule.rule
     before = [getattr(ordinary, name) for name in RULE_COLUMNS] if ordinary.pk else None
-    ordinary.setpoint, ordinary.priority, ordinary.basis = 1.0, rule.priority, rule.name[:200]
+    ordinary.setpoint, ordinary.priority, ordinary.basis = 1.0, rule.priority, rule.basis[:200]
     ordinary.is_enabled = rule.is_enabled
     if rule.withdrawn_at is not None:
         ordinary.withdrawn_at = rule.withdrawn_at

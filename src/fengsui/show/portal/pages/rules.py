@@ -21,6 +21,7 @@ from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_4
 from fengsui.stores import clock
 from fengsui.warn.alarms import services, shadows
 from fengsui.warn.alarms.models import Kind, Priority, Rule
+from fengsui.warn.scenarios.models import ScenarioRule
 
 
 @require_safe
@@ -50,6 +51,8 @@ def rule_list(request: HttpRequest) -> HttpResponse:
 def rule_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show and edit.  A change is in force within seconds and stays in the history with its reason."""
     rule = one_or_404(lists.rules(request.user), pk=pk)
+    if (scenario := ScenarioRule.objects.filter(rule=rule).first()) is not None:
+        return redirect(f"/scenarios/{scenario.pk}/")  # it follows the scenario rule and is changed there
     may_edit = access.may(request.user, "rule.edit", rule.datastream.site.org_path)
     form = RuleForm(request.POST if request.method == "POST" else None, rule=rule)
     if request.method == "POST" and "backtest" in request.POST:

@@ -134,6 +134,8 @@ def _shown(
     request: HttpRequest, site: Site, written: Written, *, rule: ScenarioRule | None = None, may_edit: bool = True,
     template: Any = None, tried: lists.Trial | None = None,
 ) -> HttpResponse:  # fmt: skip
+    if request.method != "POST" and written.values and not written.faults:
+        written.faults = services.faults(site, written.values, written.bound)  # a unit may have changed since
     context = {
         "site": site,
         "rule": rule,

@@ -92,9 +92,11 @@ class Migration(migrations.Migration):
             model_name='binding',
             constraint=models.UniqueConstraint(fields=('scenario', 'name'), name='one_binding_a_name'),
         ),
-        # of datastreams: their units and what people call them
-        *[
-            bump_on_change(table, "scenarios")
-            for table in ("scenarios_scenariorule", "scenarios_binding", "devices_datastream")
-        ],
+        *[bump_on_change(f"scenarios_{table}", "scenarios") for table in ("scenariorule", "binding")],
+        # a datastream in another unit: expressions are checked anew
+        migrations.RunSQL(
+            "CREATE TRIGGER changes_scenarios AFTER UPDATE OF unit ON devices_datastream FOR EACH ROW"
+            " WHEN (OLD.unit IS DISTINCT FROM NEW.unit) EXECUTE FUNCTION changes_bump('scenarios');",
+            "DROP TRIGGER changes_scenarios ON devices_datastream;",
+        ),
     ]
