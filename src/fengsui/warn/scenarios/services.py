@@ -302,9 +302,6 @@ def _bad_name(name: str) -> str:
 
 
 def _bind(rule: ScenarioRule, bound: Sequence[Bound]) -> None:
-    there = {(b.name, b.datastream_id, b.max_age_ms) for b in rule.bindings.all()}
-    if there == {(b.name, b.datastream.pk, b.age_ms) for b in bound}:
-        return
     rule.bindings.all().delete()
     Binding.objects.bulk_create(
         Binding(scenario=rule, name=b.name, datastream=b.datastream, max_age_ms=b.age_ms) for b in bound
