@@ -208,3 +208,25 @@ def test_the_map_layers_are_put_where_the_portal_reads_them(copied, nowhere, mon
     (home / "layers" / "city.geojson").unlink()
     assert region.load_once(str(copied)) == 0
     assert (home / "layers" / "city.geojson").exists()
+
+
+def test_detectors_of_the_pack_are_learnt_by_a_job_and_left_as_people_left_them(yichang):
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    from fengsui.run import lessons
+    from fengsui.warn.detecting import services, training
+    from fengsui.warn.detecting.models import Detector, Run
+
+    region.load(yichang)
+    jobs = ProcrastinateJob.objects.filter(task_name=lessons.TASK)
+    assert len(jobs) == len(yichang.detectors) == 2
+    for job in jobs:
+        assert lessons.learn(**job.args) == 1 and lessons.learn(**job.args) is None
+    unit = Detector.objects.get(site__code="yc-chem")
+    assert unit.in_force.version == 1 and unit.in_force.about["every_ms"] == 3000
+    assert training.load(unit.in_force).learnt.monitor is not None
+    assert Run.objects.count() == 2
+    services.deactivate("somebody", unit, "not here")
+    assert region.load(yichang)["detectors added"] == 0
+    unit.refresh_from_db()
+    assert unit.in_force is None

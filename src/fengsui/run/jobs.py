@@ -13,6 +13,7 @@ from procrastinate.contrib.django import app
 
 from fengsui.govern.retention import media as media_policy
 from fengsui.loops import evidence
+from fengsui.run import lessons
 from fengsui.sense.media import store as media_store
 from fengsui.show.reports import services as reports
 from fengsui.stores import outbox
@@ -37,6 +38,7 @@ def register() -> None:
     if _registered:
         return
     _registered = True
+    app.task(name=lessons.TASK, lock=lessons.TASK)(lessons.learn)
     for name, (cron, deed) in PERIODIC.items():
         task = app.task(name=f"fengsui.{name}", queueing_lock=name, lock=name)(deed)
         app.periodic(cron=cron, periodic_id=name)(task)

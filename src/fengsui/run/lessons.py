@@ -11,6 +11,8 @@ from fengsui.base import units
 from fengsui.run import settings
 from fengsui.sense.gateways import replay
 
+TASK = "fengsui.detectors.lesson"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
@@ -49,3 +51,22 @@ def read(pack: Path, lesson: dict[str, Any], streams: Sequence[Any]) -> Lesson |
             "readings": int(np.isfinite(value).sum()),
         },
     )  # fmt: skip
+
+
+def learn(detector: int, folder: str, lesson: dict[str, Any], note: str, actor: str) -> int | None:
+    """The job: learn and put in force; None where the series is not here, or something was learnt before."""
+    from fengsui.sense.devices.models import Datastream
+    from fengsui.warn.detecting import services, training
+    from fengsui.warn.detecting.models import Detector
+
+    row = Detector.objects.select_related("site").get(pk=detector)
+    if row.versions.exists():
+        return None
+    streams = Datastream.objects.filter(site=row.site, is_active=True).order_by("pk")
+    found = read(Path(folder), lesson, list(streams))
+    if found is None:
+        return None
+    learnt = training.learn(row.method, found.cells, found.about["every_ms"], 0)
+    kept = training.keep(actor, row, learnt, found.about, note)
+    services.activate(actor, row, kept.version, "loaded from the region pack")
+    return kept.version

@@ -453,10 +453,12 @@ class _Loader:
         self.counts["rules changed"] += len(changed)
 
     def detectors(self) -> None:
-        """``detectors.yml``: learnt here and put in force; one that is there already stays as people left it."""
+        """``detectors.yml``: made here, learnt and put in force by a job; one that is there already is left alone."""
+        from procrastinate.contrib.django import app
+
         from fengsui.run import lessons
-        from fengsui.sense.devices.models import Datastream, Site
-        from fengsui.warn.detecting import services, training
+        from fengsui.sense.devices.models import Site
+        from fengsui.warn.detecting import services
         from fengsui.warn.detecting.models import Detector
 
         actor = f"region pack {self.pack.code}"
@@ -464,18 +466,14 @@ class _Loader:
             site = Site.objects.get(pk=self.site[row["site"]])
             if Detector.objects.filter(site=site, name=row["name"]).exists():
                 continue
-            streams = Datastream.objects.filter(site=site, is_active=True).order_by("pk")
-            lesson = lessons.read(self.pack.folder, row["learns_from"], list(streams))
-            if lesson is None:
-                self.counts["detectors without their series"] += 1
-                continue
             values = {name: row[name] for name in services.SETTINGS if name in row}
             made = services.create(
                 actor, site, row["name"], row["method"], str(row.get("name_en", "")), **values
             )
-            learnt = training.learn(row["method"], lesson.cells, lesson.about["every_ms"], 0)
-            kept = training.keep(actor, made, learnt, lesson.about, str(row.get("note", "")))
-            services.activate(actor, made, kept.version, "loaded from the region pack")
+            app.configure_task(lessons.TASK).defer(  # a row of this transaction
+                detector=made.pk, folder=str(self.pack.folder), lesson=row["learns_from"],
+                note=str(row.get("note", "")), actor=actor,
+            )  # fmt: skip
             self.counts["detectors added"] += 1
 
     def scenario_rules(self) -> None:

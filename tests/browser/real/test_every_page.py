@@ -16,7 +16,8 @@ SCREENS = ("/desk/", "/sites/{site}/")  # drawn by script, with a map or charts
 PAGES = {  # who looks → where
     "commander": (
         "/sites/", "/sites/{site}/tables/", "/alarms/", "/alarms/{alarm}/", "/loops/", "/loops/{loop}/", "/rules/",
-        "/orgs/", "/audit/", "/search/?q=yueyang", "/status/", "/operations/", "/ledger/",
+        "/orgs/", "/audit/", "/search/?q=yueyang", "/status/", "/operations/", "/ledger/", "/detectors/",
+        "/detectors/truth/", "/scorecards/",
     ),
     "steward": ("/rules/{rule}/", "/quarantine/"),
 }  # fmt: skip

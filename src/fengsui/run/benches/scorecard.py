@@ -127,7 +127,7 @@ def _fill() -> None:
                 at + interval '5 minutes' * random(),
                 CASE WHEN n %% 3 > 0 THEN at + interval '4 minutes' * random() END, false, '', at
             FROM (SELECT n, now() - interval '1 second' * (86400.0 * %s * random()) AS at,
-                    (SELECT min(id) FROM alarms_rule) + (n * 7919) %% (SELECT count(*) FROM alarms_rule) AS rule
+                    (SELECT min(id) FROM alarms_rule) + (n::bigint * 7919) %% (SELECT count(*) FROM alarms_rule) AS rule
                   FROM generate_series(1, %s) n) g
             JOIN alarms_rule r ON r.id = g.rule JOIN devices_datastream d ON d.id = r.datastream_id
             JOIN devices_site s ON s.id = d.site_id""",
