@@ -34,7 +34,7 @@ RESET = "() => { Object.assign(window.__bench, {frames: [], long: [], from: perf
 
 
 def bench(seconds: float) -> list[Figure]:
-    with running() as (made, port, told, _pids):
+    with running(fenced=False) as (made, port, told, _pids):
         return asyncio.run(_measure(made.url, port, told, max(20.0, seconds)))
 
 

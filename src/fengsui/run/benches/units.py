@@ -12,6 +12,7 @@ import math
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ ABOUT = (
 )
 UNITS, SITES = 1_000, 20
 PATIENCE_S = 60.0
+UNFENCED = "unfenced"
 SETTLE_S = 5.0
 LON, LAT = 111.29, 30.69
 TICK = os.sysconf("SC_CLK_TCK")
@@ -46,8 +48,11 @@ def bench(seconds: float) -> list[Figure]:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[tuple[Scratch, int, dict[str, Any], dict[str, int]]]:
-    """A platform with the fleet's units: it, the port of JT/T 808, what set-up told, pids of its roles."""
+def running(*, fenced: bool = True) -> Iterator[tuple[Scratch, int, dict[str, Any], dict[str, int]]]:
+    """A platform with the fleet's units: it, the port of JT/T 808, what set-up told, pids of its roles.
+
+    ``fenced``: two rules of fences over each, which takes most of the set-up's time.
+    """
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         made = Scratch(
@@ -65,7 +70,7 @@ def running() -> Iterator[tuple[Scratch, int, dict[str, Any], dict[str, int]]]:
             start("db")
             start("bus")
             _until(lambda: made.run("migrate", seconds=600).returncode == 0)
-            set_up = [*made.command()[:-1], "fengsui.run.benches.units"]
+            set_up = [*made.command()[:-1], "fengsui.run.benches.units", *([] if fenced else [UNFENCED])]
             done = subprocess.run(set_up, env=made.env, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(done.stderr[-2000:])
@@ -249,7 +254,6 @@ def main() -> int:
     from fengsui.sense.devices.models import CodeMapping, Device, ProtocolIdentity, Site
     from fengsui.sense.moving import services
     from fengsui.sense.moving.models import Unit
-    from fengsui.warn.fences import services as fences
 
     org = Org.objects.create(
         pk=1, path="/1/", depth=0, kind="province", code="p", name="省", division_code="420000"
@@ -274,14 +278,21 @@ def main() -> int:
         ProtocolIdentity(device=device, protocol="jt808", identity=phone(n).lstrip("0"), thing=unit.thing)
         for n, (device, unit) in enumerate(zip(devices, units, strict=True))
     )
+    if UNFENCED not in sys.argv:
+        _fence(org)
+    print(json.dumps({"units": [unit.pk for unit in units], "session": _session("watcher", 1)}))
+    return 0
+
+
+def _fence(org: Any) -> None:
+    from fengsui.warn.fences import services as fences
+
     circle = {"type": "Point", "coordinates": [LON + 0.02, LAT]}
     fence = fences.create_fence(
         None, org, {"name": "园区", "shape": "circle", "geometry": circle, "radius_m": 800.0}
     )
     fences.create_rule(None, "enter", {}, fence=fence)
     fences.create_rule(None, "speed", {"limit": 80}, fence=fence)
-    print(json.dumps({"units": [unit.pk for unit in units], "session": _session("watcher", 1)}))
-    return 0
 
 
 if __name__ == "__main__":
