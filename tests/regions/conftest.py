@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,25 +21,6 @@ def yichang(nowhere):
     from fengsui.run import packs  # needs Django set up, which a conftest may come before
 
     return packs.read(YICHANG, nowhere)
-
-
-_learnt: dict[Any, Any] = {}
-
-
-@pytest.fixture(autouse=True)
-def learnt_once(monkeypatch) -> None:
-    """The detectors of the pack are learnt by the first test of the process; what they learnt is the same for all."""
-    from fengsui.warn.detecting import training
-
-    learn = training.learn
-
-    def once(method, cells, *rest):
-        key = (method, cells.shape, cells.tobytes(), *rest)
-        if key not in _learnt:
-            _learnt[key] = learn(method, cells, *rest)
-        return _learnt[key]
-
-    monkeypatch.setattr(training, "learn", once)
 
 
 @pytest.fixture

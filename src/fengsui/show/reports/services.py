@@ -16,7 +16,6 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from fengsui.loops import evidence
 from fengsui.people import audit
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
@@ -24,7 +23,7 @@ from fengsui.show.lists import trends
 from fengsui.show.reports import papers
 from fengsui.show.reports.errors import BadReport, NoMail
 from fengsui.show.reports.models import Period, ReportMail, ReportOrder, TrendReport
-from fengsui.stores import clock, outbox
+from fengsui.stores import clock, files, outbox
 
 SEND = "report.send"  # topic of the outbox
 MOST_RECIPIENTS = 30
@@ -64,7 +63,7 @@ def make(
     row.pdf.save(f"{uuid.uuid4().hex}.pdf", ContentFile(pdf), save=False)
     row.docx.save(f"{uuid.uuid4().hex}.docx", ContentFile(word), save=False)
     for path in (row.pdf.path, row.docx.path):
-        evidence.sync(path)
+        files.sync(path)
     with transaction.atomic():
         row.save()
         audit.record(
