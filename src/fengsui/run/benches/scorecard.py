@@ -138,7 +138,8 @@ def _fill() -> None:
             INSERT INTO loops_loop (kind_id, kind_version, key, title, title_en, org_id, org_path, level, step,
                 step_since, opened_at, closed_at, outcome, about, facts, escalation, roles, escalated_roles, version)
             SELECT 'alarm_disposal', 1, 'alarm:' || key, 't', '', org_id, org_path, priority, 'closed', raised_at,
-                raised_at, raised_at, CASE WHEN id % 2 = 0 THEN 'false_alarm' ELSE 'closed' END, '{}', '{}', 0, '{}', '{}', 1
+                raised_at, raised_at, CASE WHEN id % 2 = 0 THEN 'false_alarm' ELSE 'closed' END, '{}', '{}', 0,
+                '{}', '{}', 1
             FROM alarms_alarm WHERE id % 50 = 0"""
         )
         cursor.execute("ANALYZE")
