@@ -111,6 +111,7 @@ def open_screen(chromium, live_server, session, situation) -> Iterator[Callable[
             has_touch=size == "phone",
         )
         contexts.append(context)
+        context.set_default_timeout(60_000)  # machines are shared: time is no verdict
         context.add_cookies(
             [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}]
         )

@@ -215,7 +215,8 @@ def test_detectors_of_the_pack_are_learnt_by_a_job_and_left_as_people_left_them(
     from fengsui.warn.detecting.models import Detector, Run
 
     region.load(yichang)
-    jobs = ProcrastinateJob.objects.filter(task_name=lessons.TASK)
+    made = list(Detector.objects.values_list("pk", flat=True))
+    jobs = ProcrastinateJob.objects.filter(task_name=lessons.TASK, args__detector__in=made)
     assert len(jobs) == len(yichang.detectors) == 2
     for job in jobs:
         assert lessons.learn(**job.args) == 1 and lessons.learn(**job.args) is None
@@ -223,6 +224,7 @@ def test_detectors_of_the_pack_are_learnt_by_a_job_and_left_as_people_left_them(
     assert unit.in_force.version == 1 and unit.in_force.about["every_ms"] == 3000
     assert training.load(unit.in_force).learnt.monitor is not None
     assert Run.objects.count() == 2
+    assert lessons.learn(**jobs[0].args | {"detector": 0}) is None
     services.deactivate("somebody", unit, "not here")
     assert region.load(yichang)["detectors added"] == 0
     unit.refresh_from_db()

@@ -54,13 +54,13 @@ def read(pack: Path, lesson: dict[str, Any], streams: Sequence[Any]) -> Lesson |
 
 
 def learn(detector: int, folder: str, lesson: dict[str, Any], note: str, actor: str) -> int | None:
-    """The job: learn and put in force; None where the series is not here, or something was learnt before."""
+    """The job: learn and put in force; None where the series is not here, the detector is gone or has learnt."""
     from fengsui.sense.devices.models import Datastream
     from fengsui.warn.detecting import services, training
     from fengsui.warn.detecting.models import Detector
 
-    row = Detector.objects.select_related("site").get(pk=detector)
-    if row.versions.exists():
+    row = Detector.objects.select_related("site").filter(pk=detector).first()
+    if row is None or row.versions.exists():
         return None
     streams = Datastream.objects.filter(site=row.site, is_active=True).order_by("pk")
     found = read(Path(folder), lesson, list(streams))

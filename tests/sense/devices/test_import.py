@@ -165,7 +165,9 @@ def test_the_template_of_each_kind_is_read_back_in_both_languages(kind, city, pl
         assert text.startswith(b"\xef\xbb\xbf")
         report = load(city, io.BytesIO(text), kind, dry_run=True)
         assert report.rows == 1
-        assert {b.column for b in report.bad} <= {"org", "device", "datastream"}, report.bad  # examples
+        assert {b.column for b in report.bad} <= {"org", "device", "datastream", "upstream_thing", "thing"}, (
+            report.bad
+        )  # examples
 
 
 def test_headings_that_are_unknown_missing_or_double_are_named(city):
