@@ -9,8 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 INSTALL := $(PIP) install --only-binary=:all: --require-hashes --no-deps --no-compile
-WORKERS ?= 3
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10$(if $(CI), --reruns 1 -rR)
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=10$(if $(CI), --reruns 2 -rR)
 DIST := src/fengsui/show/portal/static/dist/manifest.json
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 KERNELS := $(shell grep -rl --include='*.py' '^ *@.*njit' src 2>/dev/null)
@@ -99,7 +99,7 @@ lane-checks:
 	@$(MAKE) --no-print-directory $(CHECKS) check-screens
 
 lane-browser:
-	@$(PYTEST) -n 2 -m browser tests
+	@$(PYTEST) -n 1 -m browser tests
 
 lane-others:
 	@$(PYTEST) --ignore tests/spark -m "not browser" tests

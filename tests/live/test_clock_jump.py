@@ -21,7 +21,7 @@ JUMPS = (HOUR_MS, -HOUR_MS, YEARS_10_MS, -YEARS_10_MS)
 SILENCE = """
 INSERT INTO alarms_rule (datastream_id, kind, deadband, on_delay_ms, off_delay_ms, window_ms, priority, is_enabled,
     basis, shelved_reason, version)
-SELECT id, 'silent', 0, 0, 0, 60000, 2, true, '', '', 1 FROM devices_datastream WHERE code = 'T0002'
+SELECT id, 'silent', 0, 0, 0, 300000, 2, true, '', '', 1 FROM devices_datastream WHERE code = 'T0002'
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clock")]
