@@ -2,15 +2,10 @@
 
 import * as ml from "maplibre-gl";
 import type { Feature, FeatureCollection } from "geojson";
-import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
-import "maplibre-gl/dist/maplibre-gl.css";
 import type { MapLayer } from "@/lib/api";
 import { token } from "@/lib/theme";
 import type { Bounds } from "./extent";
-import { NoWebgl, padded } from "./onemap";
-import { baseStyle } from "./style";
-
-ml.setWorkerUrl(workerUrl);
+import { flatMap } from "./flat";
 
 export interface Moment {
   at_ms: number;
@@ -40,29 +35,8 @@ export class NaturalMap {
     title: string,
     onSite: (code: string) => void,
   ) {
-    try {
-      this.map = new ml.Map({
-        container: host,
-        style: baseStyle(layers, language, 1, data),
-        bounds: bounds ? padded(bounds) : [73, 18, 135, 54],
-        fitBoundsOptions: { padding: 24 },
-        minZoom: 2,
-        maxZoom: 17,
-        attributionControl: false,
-        dragRotate: false,
-        pitchWithRotate: false,
-        touchPitch: false,
-        fadeDuration: 0,
-        locale: { "Map.Title": title },
-      });
-    } catch (error) {
-      throw new NoWebgl(String(error));
-    }
-    this.map.touchZoomRotate.disableRotation();
-    this.map.addControl(new ml.NavigationControl({ showCompass: false }), "top-right");
+    this.map = flatMap(host, layers, data, bounds, language, title);
     this.map.on("style.load", () => this.layers());
-    this.map.on("movestart", () => delete document.documentElement.dataset.mapIdle);
-    this.map.on("idle", () => (document.documentElement.dataset.mapIdle = "1"));
     this.map.on("click", (event) => {
       const site = this.map.queryRenderedFeatures(event.point, { layers: ["natural-sites"] })[0];
       if (site) return onSite(String(site.properties.code ?? ""));
