@@ -4,6 +4,7 @@ They are started once a run (the xdist controller starts them, its workers use t
 """
 
 import atexit
+import functools
 import gc
 import os
 import shutil
@@ -103,6 +104,7 @@ def pytest_ignore_collect(collection_path: Path, config) -> bool | None:
     return _drives_chromium(collection_path) is not asked or None
 
 
+@functools.cache  # asked for each test of a file
 def _drives_chromium(path: Path) -> bool:
     return ROOT / "tests" / "browser" in path.parents or path.stem.endswith("_in_a_browser")
 
