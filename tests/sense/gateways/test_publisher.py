@@ -37,31 +37,6 @@ async def test_batches_of_one_window_share_one_message(clean_bus):
     await nc.close()
 
 
-@pytest.mark.parametrize(
-    ("batches", "rows", "goes"),
-    [
-        pytest.param(4, 4_000, True, id="as many as ever came together"),
-        pytest.param(3, 4_000, False, id="one is still to come"),
-        pytest.param(4, 4, False, id="not worth a synced write"),
-    ],
-)
-async def test_a_group_that_cannot_grow_does_not_wait(clean_bus, batches, rows, goes):
-    nc = await nats.connect(clean_bus)
-    publisher = Publisher(nc, 1, 400)
-    for _ in range(2):  # the first groups tell how many there are
-        await asyncio.gather(*[publisher.publish(batch(site, 4_000)) for site in range(4)])
-    publisher._group_s = 3600
-    group = asyncio.gather(*[publisher.publish(batch(site, rows)) for site in range(batches)])
-    await asyncio.wait([group], timeout=20 if goes else 0.5)
-    assert group.done() is goes
-    publisher._closing = True  # what waits goes now
-    publisher._lanes[0].wake.set()
-    await group
-    assert [len(message.batches) for message in await stored(nc)] == [4, 4, batches]
-    await publisher.close()
-    await nc.close()
-
-
 async def test_each_partition_has_its_own_consecutive_numbers(clean_bus):
     nc = await nats.connect(clean_bus)
     publisher = Publisher(nc, 2, 0)

@@ -34,8 +34,6 @@ ROW_BYTES = 22  # 4 datastream + 8 time + 8 value + 1 quality + 1 reason
 OVERHEAD_BYTES = 256  # envelope, site, source, lengths
 ACK_TIMEOUT_S = 5.0
 RETRY_S = (0.05, 1.0)  # first and longest pause between two sends of the same message
-WORTH_BYTES = 128 << 10  # from here a message is worth its synced write
-GROUPS = 8  # the last groups of a partition that say how many batches come together
 LOOK_S = 0.5  # how often offers are looked through for those that waited too long
 NOT_IN_TIME = "the bus has not confirmed the readings in time; send them again later"
 
@@ -102,7 +100,6 @@ class _Lane:
     waiting: deque[_Piece] = field(default_factory=deque)
     size: int = 0  # bytes that wait
     sending: list[_Piece] = field(default_factory=list)
-    groups: deque[int] = field(default_factory=lambda: deque(maxlen=GROUPS))  # batches in each of the last
     number: int = 0
     wake: asyncio.Event = field(default_factory=asyncio.Event)  # there is something, or enough for a message
     task: asyncio.Task | None = None
@@ -254,7 +251,7 @@ class Publisher:
         self._queued += piece.size
         lane.size += piece.size
         lane.waiting.append(piece)
-        if len(lane.waiting) == 1 or self._complete(lane):
+        if len(lane.waiting) == 1 or lane.size >= self._limit():
             lane.wake.set()
         if lane.task is None or lane.task.done():
             lane.task = asyncio.create_task(
@@ -285,7 +282,6 @@ class Publisher:
             group = self._take(lane)
             if not group:
                 continue
-            lane.groups.append(len(group))
             lane.sending, lane.sending_since = group, group[0].since
             try:
                 trace = next((piece.trace for piece in group if piece.trace), "")
@@ -303,8 +299,8 @@ class Publisher:
                     piece.done.set_result(None)
 
     async def _gather_group(self, lane: _Lane) -> None:
-        """Wait until the oldest piece is ``group_ms`` old, unless nothing more is to be waited for."""
-        while not self._closing and lane.waiting and not self._complete(lane):
+        """Wait until the oldest piece is ``group_ms`` old, unless a message is full already."""
+        while not self._closing and lane.waiting and lane.size < self._limit():
             pause = lane.waiting[0].since + self._group_s - time.monotonic()
             if pause <= 0:
                 return
@@ -313,13 +309,6 @@ class Publisher:
                 await asyncio.wait_for(lane.wake.wait(), pause)
             except TimeoutError:
                 return
-
-    def _complete(self, lane: _Lane) -> bool:
-        """A message is full, or it is worth its write and as many wait as ever came together lately: senders that
-        wait for their answer have all come, and time would not bring more."""
-        if lane.size >= self._limit():
-            return True
-        return lane.size >= WORTH_BYTES and len(lane.waiting) >= max(lane.groups, default=1 << 30)
 
     def _take(self, lane: _Lane) -> list[_Piece]:
         """As many waiting pieces as one message holds; those whose sender gave up are left out."""
