@@ -89,7 +89,8 @@ class Fact(models.Model):
 class SiteRisk(models.Model):
     """The risk of a site now.  ``index``, ``own`` and ``floor`` are in thousandths of a point and levels 1 to 4.
 
-    ``counts`` are the inputs that were not 0, ``neighbours`` the [site, own index, metres] that were felt.
+    ``counts`` are the inputs that were not 0, ``neighbours`` the [site, own index, metres] that were felt, ``said``
+    the mark of all of it (``fengsui.warn.risk.marks``).
     """
 
     site = models.OneToOneField(Site, primary_key=True, on_delete=models.CASCADE, related_name="risk")
@@ -102,6 +103,7 @@ class SiteRisk(models.Model):
     counts = models.JSONField()
     neighbours = models.JSONField(default=list)
     weights_sha256 = models.CharField(max_length=64)
+    said = models.BigIntegerField(null=True, editable=False)
     changed_at = models.DateTimeField()
 
     objects = OfSiteQuerySet.as_manager()

@@ -17,6 +17,7 @@ from fengsui.stores import clock, outbox
 from fengsui.warn.risk import arrays
 from fengsui.warn.risk import weights as weighing
 from fengsui.warn.risk.arrays import NEVER, Levels
+from fengsui.warn.risk.marks import marks
 from fengsui.warn.risk.weights import NEIGHBOUR, Weights
 from fengsui.warn.risks import inputs, series
 from fengsui.warn.risks.errors import BadFact
@@ -68,21 +69,22 @@ def reckon(at: datetime | None = None) -> Reckoned:
     who = _near(sites.longitude.tobytes(), sites.latitude.tobytes(), weights.radius_m)
     index, own, felt = arrays.index(sites.counts, who, weights)
     sites.counts[:, weights.keys.index(NEIGHBOUR)] = felt
-    known = SiteRisk.objects.in_bulk()
-    before = [known.get(pk) for pk in sites.ids.tolist()]
-    held = arrays.hold(_levels(before, n), index, _seconds(at), weights)
+    before = _before(sites.ids)
+    held = arrays.hold(before.levels, index, _seconds(at), weights)
+    said = marks(sites.ids, sites.counts, index, own, held, who, weights)
     changed, changes = [], []
-    for i, pk in enumerate(sites.ids.tolist()):
-        row = _row(i, pk, before[i], sites, index, own, held, who, weights, at)
-        if row is None:
-            continue
+    for i in np.flatnonzero(~before.there | (said != before.said)).tolist():
+        row = _row(i, sites, index, own, held, who, weights, at)
+        row.said = int(said[i])
+        old = before.rows.get(row.site_id)
+        if old is not None and old[0] == row.level:
+            row.level_since = old[1]
         changed.append(row)
-        old = before[i]
-        if old is None or (old.index, old.level) != (row.index, row.level):
+        if old is None or (old[0], old[2]) != (row.level, row.index):
             changes.append(
                 RiskChange(
-                    site_id=pk, at=at, index=row.index, level=row.level,
-                    level_before=old.level if old is not None else None, counts=row.counts,
+                    site_id=row.site_id, at=at, index=row.index, level=row.level,
+                    level_before=old[0] if old is not None else None, counts=row.counts,
                     weights_sha256=row.weights_sha256,
                 )
             )  # fmt: skip
@@ -104,22 +106,45 @@ def _near(longitude: bytes, latitude: bytes, radius_m: int) -> arrays.Near:
     return arrays.near(np.frombuffer(longitude), np.frombuffer(latitude), radius_m)
 
 
-def _levels(before: list[SiteRisk | None], n: int) -> Levels:
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """Sites (n,) as their rows say: levels, marks, and which have a row with a mark.
+
+    ``rows``: site → (level, since when it has it, index).
+    """
+
+    levels: Levels
+    said: np.ndarray
+    there: np.ndarray
+    rows: dict[int, tuple[int, datetime, int]]
+
+
+def _before(ids: np.ndarray) -> _Before:
+    n = len(ids)
     level, since, floor = np.full(n, 4, np.int64), np.full(n, NEVER, np.int64), np.full(n, 4, np.int64)
-    for i, row in enumerate(before):
-        if row is not None:
-            level[i], floor[i] = row.level, row.floor
-            since[i] = NEVER if row.below_since is None else _seconds(row.below_since)
-    return Levels(level, since, floor)
+    said, there, rows = np.zeros(n, np.int64), np.zeros(n, bool), {}
+    at = {pk: i for i, pk in enumerate(ids.tolist())}
+    held = SiteRisk.objects.filter(site__is_active=True).order_by()
+    for pk, *row in held.values_list(
+        "site_id", "level", "level_since", "index", "below_since", "floor", "said"
+    ):
+        if (i := at.get(pk)) is None:
+            continue  # in use again since the sites were read: it waits for the next time
+        rows[pk] = (row[0], row[1], row[2])
+        level[i], floor[i] = row[0], row[4]
+        if row[3] is not None:
+            since[i] = _seconds(row[3])
+        if row[5] is not None:
+            said[i], there[i] = row[5], True
+    return _Before(Levels(level, since, floor), said, there, rows)
 
 
 def _row(
-    i: int, pk: int, old: SiteRisk | None, sites: inputs.Sites, index: np.ndarray, own: np.ndarray, held: Levels,
-    who: arrays.Near, weights: Weights, at: datetime,
-) -> SiteRisk | None:  # fmt: skip
-    """The row of site ``i`` as it is now; None where it says what the old one said."""
+    i: int, sites: inputs.Sites, index: np.ndarray, own: np.ndarray, held: Levels, who: arrays.Near,
+    weights: Weights, at: datetime,
+) -> SiteRisk:  # fmt: skip
+    """The row of site ``i`` as it is from now on."""
     row_of = sites.counts[i].tolist()
-    counts = {key: n for key, n in zip(weights.keys, row_of, strict=True) if n}
     near = slice(who.first[i], who.first[i + 1])
     neighbours = [
         [int(sites.ids[other]), int(own[other]), int(metres)]
@@ -127,17 +152,12 @@ def _row(
         if own[other] > weights.over
     ]
     since = int(held.since[i])
-    below = None if since == NEVER else datetime.fromtimestamp(since, UTC)
-    level = int(held.level[i])
-    row = SiteRisk(
-        site_id=pk, index=int(index[i]), own=int(own[i]), level=level,
-        level_since=old.level_since if old is not None and old.level == level else at, below_since=below,
-        floor=int(held.floor[i]), counts=counts, neighbours=neighbours, weights_sha256=weights.sha256, changed_at=at,
+    return SiteRisk(
+        site_id=int(sites.ids[i]), index=int(index[i]), own=int(own[i]), level=int(held.level[i]),
+        level_since=at, below_since=None if since == NEVER else datetime.fromtimestamp(since, UTC),
+        floor=int(held.floor[i]), counts={key: n for key, n in zip(weights.keys, row_of, strict=True) if n},
+        neighbours=neighbours, weights_sha256=weights.sha256, changed_at=at,
     )  # fmt: skip
-    same = ("index", "own", "level", "below_since", "floor", "counts", "neighbours", "weights_sha256")
-    if old is not None and all(getattr(old, name) == getattr(row, name) for name in same):
-        return None
-    return row
 
 
 def _seconds(at: datetime) -> int:
