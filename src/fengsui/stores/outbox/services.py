@@ -133,16 +133,20 @@ def drain(
     done = Drained()
     many = {topic: handler for topic, handler in handlers.items() if isinstance(handler, Many)}
     outside = [topic for topic, handler in handlers.items() if inspect.iscoroutinefunction(handler)]
+    topics = _topics()
     if elsewhere is None:
-        which = Q(topic__in=set(handlers) - {*many, *outside})
+        alone = topics & set(handlers) - {*many, *outside}
     else:
-        which = ~Q(topic__in=[*many, *outside, *elsewhere])
-    for _ in range(limit):
-        if not _one(which, handlers, tools, done):
+        alone = topics - {*many, *outside, *elsewhere}
+    for _ in range(limit if alone else 0):
+        if not _one(Q(topic__in=alone), handlers, tools, done):
             break
-    for topic, handler in many.items():
-        _together(topic, handler, limit, tools, done)
-    if outside:
+    topics = _topics() if done.seen else topics  # handlers leave events too
+    for topic in many:
+        if topic in topics:
+            _together(topic, many[topic], limit, tools, done)
+    topics = _topics() if done.seen else topics
+    if topics.intersection(outside):
         with transaction.atomic():
             if events := _claim(Q(topic__in=outside), limit):
                 later = [(event, handlers[event.topic]) for event in events]
@@ -210,13 +214,22 @@ def _together(topic: str, many: Many, limit: int, tools: Any, done: Drained) -> 
 def _claim(which: Q, limit: int) -> list[Event]:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
+    waiting = Event.objects.waiting().filter(which, _ripe()).order_by("id")
+    return list(waiting.select_for_update(skip_locked=True)[:limit])
+
+
+def _topics() -> set[str]:
+    """Of what may be handled now: most of those that are drained are empty, and one question tells which."""
+    waiting = Event.objects.waiting().filter(_ripe()).order_by()
+    return set(waiting.values_list("topic", flat=True).distinct())
+
+
+def _ripe() -> Q:
     now = timezone.now()
     set_back = Q(
         not_before__gt=now + timedelta(seconds=LONGEST_WAIT_S)
     )  # the clock was ahead when this was said
-    ripe = Q(not_before=None) | Q(not_before__lte=now) | set_back
-    waiting = Event.objects.waiting().filter(which, ripe).order_by("id")
-    return list(waiting.select_for_update(skip_locked=True)[:limit])
+    return Q(not_before=None) | Q(not_before__lte=now) | set_back
 
 
 def _mark(results: _Results, done: Drained) -> None:
