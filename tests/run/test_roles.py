@@ -152,6 +152,25 @@ def test_up_restarts_what_dies_and_leaves_nothing_behind(platform):
 
 
 @pytest.mark.slow
+def test_roles_end_with_the_stem_they_were_forked_from_and_start_again(platform):
+    platform.up()
+    before = {role["role"]: role["pid"] for role in platform.roles()}
+    stem = next(pid for pid in platform.processes() if b"\0stem\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                and pid not in before.values())  # fmt: skip
+    os.kill(stem, signal.SIGKILL)
+
+    def again():
+        now = {role["role"]: role.get("pid") for role in platform.roles() if role["ready"]}
+        return len(now) == len(before) and all(
+            (now[role] == pid) is (role in ("bus", "db")) for role, pid in before.items()
+        )
+
+    wait_until(again, 60, "all roles but the stores are new and ready")
+    assert platform.stop() == 0
+    wait_until(lambda: not platform.processes(), 5, "nothing is left running")
+
+
+@pytest.mark.slow
 def test_a_killed_supervisor_takes_its_roles_with_it(platform):
     platform.up()
     platform.process.send_signal(signal.SIGKILL)

@@ -3,8 +3,8 @@
 import asyncio
 import ctypes
 import signal
-from collections.abc import Callable
-from typing import IO
+from collections.abc import Callable, Collection
+from typing import IO, Protocol
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -20,21 +20,46 @@ def die_with_parent(how: int = signal.SIGTERM) -> Callable[[], None]:
 
 
 async def start(
-    command: list[str], *, out: int | IO[bytes], how: int = signal.SIGTERM, env: dict[str, str] | None = None
+    command: list[str],
+    *,
+    out: int | IO[bytes],
+    how: int = signal.SIGTERM,
+    env: dict[str, str] | None = None,
+    keep: Collection[int] = (),
 ) -> asyncio.subprocess.Process:
-    """Start ``command`` in a session of its own, so that Ctrl-C reaches it only through us."""
+    """Start ``command`` in a session of its own, so that Ctrl-C reaches it only through us.
+
+    ``keep``: descriptors that stay open in it.
+    """
     return await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=out,
         stderr=asyncio.subprocess.STDOUT,  # one log: a pipe of its own that nobody reads would fill and block
         env=env,
+        pass_fds=keep,
         start_new_session=True,
         preexec_fn=die_with_parent(how),
     )
 
 
-async def stop(process: asyncio.subprocess.Process, how: int = signal.SIGTERM, seconds: float = 10) -> None:
+class Process(Protocol):
+    """What is used of a process that somebody watches."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    async def wait(self) -> int: ...
+
+    def send_signal(self, how: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+async def stop(process: Process, how: int = signal.SIGTERM, seconds: float = 10) -> None:
     """Ask it to stop with ``how``, wait, then kill it."""
     if process.returncode is not None:
         return

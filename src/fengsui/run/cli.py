@@ -15,6 +15,7 @@ from fengsui.stores import clock
 
 COMMANDS = {
     "up": "fengsui.run.up",
+    "stem": "fengsui.run.stem",
     "bus": "fengsui.run.bus",
     "db": "fengsui.run.db",
     "gateway": "fengsui.run.gateway",

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.errors import Error
 
 from fengsui.run import child, lock, ports, settings
+from fengsui.run.branches import NoStem, Stem
 from fengsui.stores.bus import connect, read_roles
 
 HELP = "start every role on this machine, until Ctrl-C"
@@ -53,7 +54,7 @@ class Role:
     started_at: float = 0
     ready: bool = False
     deaths: int = 0
-    process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    process: child.Process | None = field(default=None, repr=False)
 
 
 class Supervisor:
@@ -84,6 +85,7 @@ class Supervisor:
             self.roles.append(Role("replay", ["replay", "--region", region]))
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._beats = _Beats()
+        self._stem = Stem()
 
     async def run(self) -> int:
         child.on_stop_signals(self.stopping)
@@ -101,6 +103,7 @@ class Supervisor:
 
     async def _start(self) -> int:
         self._keep(self.stores)
+        await self._read()
         if not await self._until_ready(self.stores, _answers):
             return self._gave_up(self.stores)
         if (code := await self._migrate()) or self.stopping.is_set():
@@ -118,9 +121,7 @@ class Supervisor:
         log_path = _log_file(role.name)
         while not self.stopping.is_set():
             with _open_log(log_path) as log:
-                role.process = await child.start(
-                    [sys.executable, "-m", "fengsui.run", *role.command], out=log
-                )
+                role.process = await self._begin(role.command, log, alone=role in self.stores)
             role.started_at, role.ready = time.monotonic(), False
             code = await role.process.wait()
             if self.stopping.is_set():
@@ -136,6 +137,21 @@ class Supervisor:
                 await asyncio.wait_for(self.stopping.wait(), wait_s)
             except TimeoutError:
                 continue
+
+    async def _read(self) -> None:
+        """See that there is a process to fork from: it reads while the stores start."""
+        with contextlib.suppress(OSError), _open_log(_log_file("stem")) as log:
+            await self._stem.start(log)
+
+    async def _begin(self, words: list[str], log: IO[bytes], *, alone: bool = False) -> child.Process:
+        """A command as a fork, or as a process of its own where there is nothing to fork from."""
+        if not alone:
+            await self._read()
+            try:
+                return await self._stem.branch(words, log)
+            except NoStem:
+                _print(f"stem       down      {words[0]} starts for itself", flush=True)
+        return await child.start([sys.executable, "-m", "fengsui.run", *words], out=log)
 
     async def _until_ready(self, roles: list[Role], find_ready: Any) -> bool:
         """Wait for the first readiness of all, then go on watching in the background."""
@@ -164,16 +180,10 @@ class Supervisor:
             await asyncio.sleep(0.1 if waiting else 0.5)
 
     async def _migrate(self) -> int:
-        command = [
-            sys.executable,
-            "-m",
-            "fengsui.run",
-            "migrate",
-            *(["--region", self.region] if self.region else []),
-        ]
+        command = ["migrate", *(["--region", self.region] if self.region else [])]
         began = time.monotonic()
         with _log_file("migrate").open("ab") as log:
-            code = await (await child.start(command, out=log)).wait()
+            code = await (await self._begin(command, log)).wait()
         if code:
             _print(
                 f"the database could not be brought up to date: {_last_line(_log_file('migrate'))}",
@@ -208,6 +218,7 @@ class Supervisor:
         for group in (list(reversed(self.roles)), list(reversed(self.stores))):
             running = [role for role in group if role.process is not None and role.process.returncode is None]
             await asyncio.gather(*(self._stop_role(role) for role in running))
+        await self._stem.stop()
         for task in self._keepers.values():
             task.cancel()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)

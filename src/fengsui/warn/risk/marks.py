@@ -10,7 +10,11 @@ from fengsui.warn.risk.arrays import Levels, Near
 from fengsui.warn.risk.weights import Weights
 
 # constants of the finaliser of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators")
-_ADD, _TIMES, _THEN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_ADD, _TIMES, _THEN = (
+    np.uint64(0x9E3779B97F4A7C15),
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+)
 
 
 def marks(
