@@ -133,7 +133,7 @@ class Stem:
 
 
 async def _until_gone(branch: Branch) -> None:
-    while not _is_gone(branch.pid):
+    while not _is_gone(branch.pid):  # noqa: ASYNC110 - nobody tells of a process that is not our child
         await asyncio.sleep(GONE_S)
     branch.end(-signal.SIGTERM)
 

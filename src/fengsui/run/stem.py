@@ -1,8 +1,8 @@
 """The command ``fengsui stem``: what the roles of a machine share is read once, and each role is a fork of that.
 
-``fengsui up`` starts it and asks over a socket (``branches``): a role begins in a fraction of the time, and the pages of
-memory that nobody writes are there once.  It has one thread and no connection when it forks.  Roles end with it, it ends
-with the supervisor.
+``fengsui up`` starts it and asks over a socket (``branches``): a role begins in a fraction of the time, and the pages
+of memory that nobody writes are there once.  It has no thread of its own and no connection when it forks.  Roles end
+with it, it ends with the supervisor.
 
 A message of the socket asks for one command: its words as JSON, and beside them the file that is its log.  The answers
 are its pid, and when it ended the code: below 0 the signal that ended it.

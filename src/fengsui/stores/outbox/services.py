@@ -134,10 +134,8 @@ def drain(
     many = {topic: handler for topic, handler in handlers.items() if isinstance(handler, Many)}
     outside = [topic for topic, handler in handlers.items() if inspect.iscoroutinefunction(handler)]
     topics = _topics()
-    if elsewhere is None:
-        alone = topics & set(handlers) - {*many, *outside}
-    else:
-        alone = topics - {*many, *outside, *elsewhere}
+    ours = set(handlers) if elsewhere is None else topics - set(elsewhere)
+    alone = topics & ours - {*many, *outside}
     for _ in range(limit if alone else 0):
         if not _one(Q(topic__in=alone), handlers, tools, done):
             break
