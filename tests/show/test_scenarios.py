@@ -15,11 +15,12 @@ from fengsui.stores.history.catalogue import Catalogue
 from fengsui.stores.history.rows import Rows
 from fengsui.stores.history.segments import write_segments
 from fengsui.warn.alarms.episodes import EventRow, record_events
-from fengsui.warn.alarms.models import Alarm, Rule
+from fengsui.warn.alarms.errors import NoShadow
+from fengsui.warn.alarms.models import Alarm, Rule, ShadowEpisode
 from fengsui.warn.engine import RAISED
 from fengsui.warn.expressions.cause import Cause
 from fengsui.warn.expressions.in_force import Placed
-from fengsui.warn.scenarios import importing, loader, services
+from fengsui.warn.scenarios import importing, loader, services, shadows
 from fengsui.warn.scenarios.errors import BadScenarioRule
 from fengsui.warn.scenarios.models import ScenarioRule
 
@@ -217,3 +218,102 @@ def test_rules_come_out_of_a_file_and_what_people_changed_stays(world, second):
     with translation.override("en"), pytest.raises(BadScenarioRule, match=r"rule 2 third.*rule 3"):
         importing.bring("pack", bad, ["tep-1"])
     assert ScenarioRule.objects.count() == 1
+
+
+# ---- shadow ------------------------------------------------------------------------------------------------------
+
+
+def words_of(rule) -> str:
+    """What the kernel of ``rule`` would hand out with a raising, as JSON."""
+    found = loader.load()
+    at = found.ordinary.tolist().index(rule.rule_id)
+    placed = Placed.of(found, np.arange(len(found.table.stream)), len(found.table.stream))
+    return json.dumps(placed.told(at, Cause((2950.0, 2850.0, 2950.0), (True, True, False), (2950.0, 2850.0))))
+
+
+def raised(rule) -> EventRow:
+    now = int(timezone.now().timestamp() * 1000)
+    return EventRow(rule.rule_id, RAISED, now, 1.0, now, 1.0, now, now, words_of(rule))
+
+
+def draft_form(rule, **changed):
+    names = {"n-1": "p2", "d-1": "P8", "reason": "trial", "shadow": "1"}
+    said = form(expression=VALUES["expression"], clear=VALUES["clear"], q__0="2800 kPa", **changed)
+    return said | names | {"version": str(rule.version), "cause": "压力 {p} 超过 {high}"}
+
+
+def test_a_draft_runs_beside_is_compared_promoted_and_taken_back(world, rule, open_as):
+    url = f"/scenarios/{rule.pk}/"
+    client = open_as(world.users["data_steward"], "en")
+    assert client.post(url, draft_form(rule)).status_code == 302
+    draft = shadows.of(rule)
+    assert loader.load().stream.tolist() == [rule.datastream_id, draft.datastream_id]
+    assert Rule.every.get(pk=draft.rule_id).shadow_of_id == rule.rule_id
+    assert list(ScenarioRule.objects.all()) == [rule]
+    record_events([raised(rule), raised(draft)])
+    assert Alarm.objects.get().rule_id == rule.rule_id
+    assert ShadowEpisode.objects.get().grounds["cause"] == "压力 {p} 超过 {high}"
+    page = client.get(url).content.decode()
+    assert 'id="shadow"' in page and "1 alarms as in force, 1 in shadow" in page
+    assert "压力 2950.00 kPa 超过 2800 kPa" in page, "why the draft would have raised"
+    assert client.get(f"/scenarios/{draft.pk}/").status_code == 404
+    assert client.get("/scenarios/").content.decode().count('<th scope="row">') == 1
+    client.post(f"{url}shadow/", {"promote": "1", "reason": "", "version": "1"})
+    assert ScenarioRule.objects.get().parameters["high"] == "2895 kPa", "a promotion without a reason"
+    client.post(f"{url}shadow/", {"promote": "1", "reason": "as compared", "version": "1"})
+    now = ScenarioRule.objects.get()
+    assert (now.parameters["high"], now.version, now.is_enabled) == ("2800 kPa", 2, True)
+    assert loader.load().stream.tolist() == [rule.datastream_id], "the draft is not evaluated any more"
+    figures = Entry.objects.get(action="scenario.promoted").detail["figures"]
+    assert figures["in_force"]["alarms"] == figures["shadow"]["alarms"] == 1
+    page = client.get(url).content.decode()
+    assert 'id="shadow"' not in page and "Back to version 1" in page
+    client.post(f"{url}back/", {"version": "1"})
+    now = ScenarioRule.objects.get()
+    assert (now.parameters["high"], now.version) == ("2895 kPa", 3)
+    assert services.bound_of(now) == services.bound_of(rule)
+
+
+def test_a_second_draft_takes_the_place_of_the_first_and_what_it_found_stays(world, rule):
+    user = world.users["data_steward"]
+    first = shadows.start(user, rule, {"parameters": {"high": "2700 kPa"}}, None, "trial")
+    record_events([raised(first)])
+    second = shadows.start(user, rule, {"parameters": {"high": "2750 kPa"}}, None, "in between")
+    assert shadows.of(rule) == second and second.datastream_id == first.datastream_id
+    assert ShadowEpisode.objects.get().rule_id == first.rule_id != second.rule_id
+    shadows.stop(user, rule)
+    with pytest.raises(NoShadow):
+        shadows.promote(user, rule, "nothing there")
+    third = shadows.start(user, rule, {}, None, "again")
+    services.withdraw(user, rule, "tank gone")
+    assert not third.__class__.every.get(pk=third.pk).is_enabled and len(loader.load()) == 0
+
+
+def test_what_never_was_in_force_can_be_tried_first(world, second):
+    user = world.users["data_steward"]
+    bound = [services.Bound("p", world.stream), services.Bound("p2", second)]
+    rule = services.create(user, world.site, "new", VALUES | {"is_enabled": False}, bound, "draft")
+    draft = shadows.start(user, rule, {}, None, "would it help?")
+    assert loader.load().stream.tolist() == [draft.datastream_id]
+    promoted = shadows.promote(user, rule, "it does")
+    assert promoted.is_enabled and loader.load().stream.tolist() == [promoted.datastream_id]
+
+
+def test_a_stranger_and_who_may_only_look_change_nothing_in_shadow(world, rule, open_as):
+    shadows.start(world.users["data_steward"], rule, {"priority": 3}, None, "trial")
+    url = f"/scenarios/{rule.pk}/"
+    for path, data in ((f"{url}shadow/", {"promote": "1", "reason": "x"}), (f"{url}back/", {"version": "1"})):
+        assert open_as(world.stranger).post(path, data).status_code == 404
+        open_as(world.users["viewer"]).post(path, data)
+    assert (ScenarioRule.objects.get().priority, ScenarioRule.objects.get().version) == (1, 1)
+    page = open_as(world.users["viewer"]).get(url).content.decode()
+    assert 'id="shadow"' in page and 'name="promote"' not in page
+    assert open_as(world.officer).post(url, draft_form(rule)).status_code == 403
+
+
+def test_a_draft_that_does_not_check_any_more_says_so(world, rule, second, open_as):
+    shadows.start(world.users["data_steward"], rule, {}, None, "trial")
+    second.unit = "m"
+    second.save()
+    page = open_as(world.officer, "en").get(f"/scenarios/{rule.pk}/").content.decode()
+    assert "The draft is not judged any more:" in page

@@ -1,6 +1,5 @@
 """Scenario rules: the list, why an alarm of one was raised, and what one would have raised over stored history."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils.translation import get_language, gettext
 
 from fengsui.show.lists.keyset import Page, page
+from fengsui.warn.alarms import grounds
 from fengsui.warn.expressions import BadExpression, parse
 from fengsui.warn.expressions.words import explain
 from fengsui.warn.scenarios import services
@@ -23,7 +23,6 @@ TRIAL_DAYS = 7
 MOST_SHOWN = 100  # episodes of a trial
 MOST_READINGS = 2_000_000  # of a trial
 DAY_MS = 86_400_000
-_IN_CAUSE = re.compile(r"\{([^{}]*)\}")
 
 
 def scenarios(user: Any) -> QuerySet[ScenarioRule]:
@@ -57,18 +56,17 @@ def why(cause: Mapping[str, Any]) -> dict[str, Any]:
     zh = (get_language() or "").startswith("zh")
     names = cause["names"]
     labels = {n["name"]: n["zh"] if zh else n["en"] for n in names}
-    shown = {n["name"]: _value(n["value"], n["unit"], n["decimals"]) for n in names}
+    shown = grounds.shown(cause)
     parameters = cause.get("parameters", {})
-    template = cause.get("cause", "") if zh else cause.get("cause_en", "") or cause.get("cause", "")
-    said = {**parameters, **shown}
+    said = grounds.by(cause)
     return {
         "scenario": cause["scenario"],
         "version": cause["version"],
-        "text": _IN_CAUSE.sub(lambda found: said.get(found[1], found[0]), template),
+        "text": said.text if said and (cause.get("cause") or cause.get("cause_en")) else "",
         "terms": [
             {
                 "text": term["text"], "held": term["held"], "words": in_words(term["text"], labels, parameters),
-                "value": _value(term["value"], term["unit"]) if term["value"] is not None else "",
+                "value": grounds.quantity(term["value"], term["unit"]) if term["value"] is not None else "",
             }
             for term in cause["terms"]
         ],
@@ -88,13 +86,6 @@ def labels_of(bound: Sequence[Bound]) -> dict[str, str]:
     """What people call the datastreams of names."""
     zh = (get_language() or "").startswith("zh")
     return {b.name: b.datastream.name if zh else b.datastream.name_en or b.datastream.name for b in bound}
-
-
-def _value(value: float | None, unit: str, decimals: int | None = None) -> str:
-    if value is None:
-        return "—"
-    number = f"{value:.{decimals}f}" if decimals is not None else f"{value:.6g}"
-    return f"{number} {'' if unit == '1' else unit}".strip()
 
 
 # ---- over history ------------------------------------------------------------------------------------------------

@@ -24,9 +24,10 @@ class Kind(models.TextChoices):
     SILENT = "silent", _("Silent")
 
 
-# What an alarm can be besides: found by no rule over one datastream (``raising``).
-FOUND_KINDS = {"detector": _("Abnormal operation"), "truth": _("Instrument not true")}
-ALARM_KINDS = [*Kind.choices, *FOUND_KINDS.items()]
+# What an alarm can be besides: found by no rule over one datastream (``raising``), or by a scenario rule.
+FOUND_KINDS = {"detector": _("Detector"), "truth": _("Instrument not true")}
+SCENARIO = "scenario"
+ALARM_KINDS = [*Kind.choices, *FOUND_KINDS.items(), (SCENARIO, _("Scenario"))]
 
 
 class Priority(models.IntegerChoices):
@@ -189,9 +190,7 @@ class Alarm(models.Model):
     ack_note = models.CharField(max_length=300, blank=True)
     shelved_until = models.DateTimeField(null=True)
     is_suppressed = models.BooleanField(default=False)
-    grounds = models.JSONField(
-        null=True
-    )  # of a scenario rule: which conditions held, and what everything was
+    grounds = models.JSONField(null=True)  # of a scenario rule or detector (``alarms.grounds``)
     received_at = models.DateTimeField(null=True)  # when the gateway received the reading that raised it
     created_at = models.DateTimeField(auto_now_add=True)
     version = models.PositiveIntegerField(
@@ -302,6 +301,7 @@ class ShadowEpisode(models.Model):
     peak_at = models.DateTimeField(null=True)
     cleared_at = models.DateTimeField(null=True)
     cleared_value = models.FloatField(null=True)
+    grounds = models.JSONField(null=True)  # as of an alarm
 
     class Meta:
         verbose_name = _("Episode in shadow")

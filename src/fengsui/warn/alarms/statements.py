@@ -11,7 +11,8 @@ RAISE = f"""
 INSERT INTO alarms_alarm (key, rule_id, rule_version, datastream_id, site_id, org_id, org_path, kind,
     priority, setpoint, raised_at, raised_value, peak_value, peak_at, shelved_until, is_suppressed,
     received_at, grounds, ack_note, created_at)
-SELECT {KEY}, r.id, r.version, d.id, s.id, s.org_id, s.org_path, r.kind, r.priority, r.setpoint,
+SELECT {KEY}, r.id, r.version, d.id, s.id, s.org_id, s.org_path,
+    CASE WHEN e.grounds IS NULL THEN r.kind ELSE 'scenario' END, r.priority, r.setpoint,
     {EPOCH.format("e.started_ms")}, e.value, e.peak_value, {EPOCH.format("e.peak_ms")},
     CASE WHEN r.shelved_until > clock_timestamp() THEN r.shelved_until END, d.stopped_at IS NOT NULL,
     {EPOCH.format("e.received_ms")}, e.grounds::jsonb, '', clock_timestamp()
@@ -122,8 +123,9 @@ JOIN devices_datastream d ON d.id = a.datastream_id WHERE a.refold_at <= %s
 LOOKED_AT = "UPDATE alarms_alarm SET refold_at = NULL WHERE id = ANY(%s) AND refold_at <= %s"
 
 RAISE_SHADOW = f"""
-INSERT INTO alarms_shadowepisode (key, rule_id, raised_at, raised_value, peak_value, peak_at)
-SELECT {KEY}, e.rule_id, {EPOCH.format("e.started_ms")}, e.value, e.peak_value, {EPOCH.format("e.peak_ms")}
+INSERT INTO alarms_shadowepisode (key, rule_id, raised_at, raised_value, peak_value, peak_at, grounds)
+SELECT {KEY}, e.rule_id, {EPOCH.format("e.started_ms")}, e.value, e.peak_value, {EPOCH.format("e.peak_ms")},
+    e.grounds::jsonb
 FROM {EVENTS}
 ORDER BY e.started_ms, e.rule_id
 ON CONFLICT (key) DO NOTHING

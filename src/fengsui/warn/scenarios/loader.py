@@ -26,12 +26,12 @@ COLUMNS = (
 
 
 def load(partition: int = 0, partitions: int = 1) -> InForce:
-    """The scenario rules in force of a partition (site id modulo ``partitions``).
+    """The scenario rules in force of a partition (site id modulo ``partitions``), and drafts in shadow beside them.
 
     One that does not check any more (a unit was changed, a datastream taken out of use) is left out and named in the
     log: it is not in force, the others are.
     """
-    rows = ScenarioRule.objects.filter(
+    rows = ScenarioRule.every.filter(
         is_enabled=True, withdrawn_at=None, site__is_active=True, rule__withdrawn_at=None, rule__is_enabled=True,
         datastream__is_active=True,
     ).order_by("pk")  # fmt: skip

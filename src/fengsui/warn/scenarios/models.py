@@ -7,6 +7,7 @@ and an ordinary alarm rule over that.  So an alarm of a scenario is an alarm lik
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -21,11 +22,20 @@ class ScenarioRuleQuerySet(models.QuerySet[Any]):
         return self.filter(access.rows_where(user, "rule.view", "site__org_path"))
 
 
+class ScenarioRuleManager(models.Manager[Any]):
+    """Rules that raise alarms: what runs in shadow is no rule to anybody but the pipeline (``ScenarioRule.every``)."""
+
+    def get_queryset(self) -> ScenarioRuleQuerySet:
+        return ScenarioRuleQuerySet(self.model, using=self._db).filter(shadow_of=None)
+
+
 class ScenarioRule(models.Model):
     """``expression`` says when, ``clear`` when it is over (empty: when it is not so any more).
 
     ``parameters`` are quantities as text: {"high": "8.5 m"}.  ``template`` is the code of the library's entry it was
     made from.  ``cause`` may name inputs and parameters in braces: “{level} is above {high}”.
+
+    With ``shadow_of`` it is a draft of that rule that runs beside it, and so is its ordinary rule.
     """
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="scenario_rules")
@@ -52,14 +62,25 @@ class ScenarioRule(models.Model):
     rule = models.OneToOneField(
         Rule, null=True, editable=False, on_delete=models.CASCADE, related_name="scenario_rule"
     )
+    shadow_of = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.CASCADE, related_name="+"
+    )
 
-    objects = ScenarioRuleQuerySet.as_manager()
+    objects = ScenarioRuleManager.from_queryset(ScenarioRuleQuerySet)()
+    every = ScenarioRuleQuerySet.as_manager()
 
     class Meta:
         ordering = ["site__code", "code"]
         verbose_name = _("Scenario rule")
         verbose_name_plural = _("Scenario rules")
-        constraints = [models.UniqueConstraint(fields=["site", "code"], name="one_scenario_a_code")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "code"], condition=Q(shadow_of=None), name="one_scenario_a_code"
+            ),
+            models.UniqueConstraint(
+                fields=["shadow_of"], condition=Q(withdrawn_at=None), name="one_shadow_a_scenario"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.site_id}/{self.code}"

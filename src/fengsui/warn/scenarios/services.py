@@ -40,6 +40,10 @@ LONGEST = {
 }
 MOST_NAMES = 32
 PROPERTY = ("scenario", "情景", "Scenario")  # what a rule's own datastream observes
+SHADOW = {
+    "name": "（影子）",
+    "name_en": " (in shadow)",
+}  # what a draft's datastream is called behind the rule's name
 PERIOD_MS = 60_000  # how often a value that stays is told again
 REPEATS = 5  # readings that may be missing before a value is too old
 LEAST_AGE_MS = 60_000
@@ -174,10 +178,11 @@ def withdraw(actor: Any, rule: ScenarioRule, reason: str) -> ScenarioRule:
     """
     if actor is not None and not isinstance(actor, str):
         access.require(actor, "rule.edit", rule.site.org_path, rule)
-    reason = _reason(reason)
+    reason = reason_of(reason)
     stored = ScenarioRule.objects.select_for_update(of=("self",)).select_related("site").get(pk=rule.pk)
     if stored.withdrawn_at is not None:
         return stored
+    end_shadow(stored)
     stored.withdrawn_at, stored.is_enabled = timezone.now(), False
     stored.version += 1
     stored.save()
@@ -197,10 +202,50 @@ def values_of(rule: ScenarioRule) -> dict[str, Any]:
     return {name: getattr(rule, name) for name in FIELDS}
 
 
+def begin_shadow(
+    rule: ScenarioRule, values: Mapping[str, Any], bound: Sequence[Bound], reason: str
+) -> ScenarioRule:
+    """A draft of ``rule`` (locked) in force beside it; nothing is remembered.  Raises BadScenarioRule.
+
+    One that ran before ends and leaves its datastream to the new one: a rule has one for all its drafts.
+    """
+    draft = ScenarioRule(site=rule.site, code=rule.code, template=rule.template, shadow_of=rule)
+    _set(draft, {**values_of(rule), **values, "is_enabled": True}, bound, [], reason)
+    end_shadow(rule)
+    _follow(rule, needed=True)
+    before = ScenarioRule.every.filter(shadow_of=rule).exclude(datastream=None).first()
+    if before is not None:
+        stream, before.datastream = before.datastream, None
+        before.save(update_fields=["datastream"])
+        draft.datastream = stream
+    draft.save()
+    _bind(draft, bound)
+    _follow(draft)
+    return draft
+
+
+def end_shadow(rule: ScenarioRule) -> None:
+    """End the draft that runs beside ``rule`` (locked), if one does; its episodes stay."""
+    for draft in ScenarioRule.every.filter(shadow_of=rule, withdrawn_at=None).select_related("site"):
+        draft.withdrawn_at, draft.is_enabled = timezone.now(), False
+        draft.save(update_fields=["withdrawn_at", "is_enabled"])
+        _follow(draft)
+
+
 def snapshot(rule: ScenarioRule) -> dict[str, Any]:
     """All that a rule says, as its history keeps it."""
     names = {b.name: [b.datastream_id, b.max_age_ms] for b in rule.bindings.order_by("name")}
     return {**values_of(rule), "names": names}
+
+
+def reason_of(reason: str, needed: bool = True) -> str:
+    """A reason as it is kept.  Raises BadScenarioRule: too long, or missing where it is ``needed``."""
+    reason = reason.strip()
+    if needed and not reason:
+        raise BadScenarioRule([Fault("reason", _("Say why: it is kept with the change."))])
+    if len(reason) > REASON:
+        raise BadScenarioRule([Fault("reason", _("At most %(most)s characters.") % {"most": REASON})])
+    return reason
 
 
 # ---- inside ------------------------------------------------------------------------------------------------------
@@ -218,7 +263,7 @@ def _set(
             value = values[name]
             setattr(rule, name, value.strip() if isinstance(value, str) else value)
     try:
-        _reason(reason)
+        reason_of(reason)
     except BadScenarioRule as error:
         problems += error.faults
     problems += faults(rule.site, values_of(rule), bound)
@@ -272,7 +317,7 @@ def _names(site: Site, bound: Sequence[Bound]) -> list[Fault]:
         found.append(Fault("names", _("At most %(most)s names.") % {"most": MOST_NAMES}))
     seen: set[str] = set()
     own = set(
-        ScenarioRule.objects.filter(datastream__in=[b.datastream.pk for b in bound]).values_list(
+        ScenarioRule.every.filter(datastream__in=[b.datastream.pk for b in bound]).values_list(
             "datastream", flat=True
         )
     )
@@ -308,10 +353,14 @@ def _bind(rule: ScenarioRule, bound: Sequence[Bound]) -> None:
     )
 
 
-def _follow(rule: ScenarioRule) -> None:
-    """Bring the rule's own datastream and ordinary rule in line with it; a draft that never was in force has none."""
+def _follow(rule: ScenarioRule, needed: bool = False) -> None:
+    """Bring the rule's own datastream and ordinary rule in line with it; what never was in force has none.
+
+    ``needed``: it gets them even so.
+    """
+    over = rule.shadow_of
     if rule.datastream is None:
-        if not rule.is_enabled:
+        if not rule.is_enabled and not needed:
             return
         code, zh, en = PROPERTY
         observed, _made = ObservedProperty.objects.get_or_create(
@@ -320,10 +369,13 @@ def _follow(rule: ScenarioRule) -> None:
         first = rule.bindings.select_related("datastream__thing").order_by("name")[0]
         rule.datastream = Datastream(
             site=rule.site, thing=first.datastream.thing, observed_property=observed, unit="1", decimals=0,
-            code=f"scenario-{rule.code}", period_ms=PERIOD_MS, observation_type=ObservationType.TRUTH,
+            code=f"{'shadow-' if over else ''}scenario-{rule.code}", period_ms=PERIOD_MS,
+            observation_type=ObservationType.TRUTH,
         )  # fmt: skip
     stream = rule.datastream
     words = {"name": rule.name[:120], "name_en": rule.name_en[:160], "is_active": rule.is_enabled}
+    if over is not None:
+        words |= {name: words[name] + SHADOW[name] for name in SHADOW if words[name]}
     changed = [name for name, value in words.items() if getattr(stream, name) != value]
     for name, value in words.items():
         setattr(stream, name, value)
@@ -332,7 +384,7 @@ def _follow(rule: ScenarioRule) -> None:
     elif changed:  # written as it was it would make every pipeline read its registry again
         stream.save(update_fields=changed)
     if rule.rule is None:
-        rule.rule = Rule(datastream=stream, kind="h", version=0)
+        rule.rule = Rule(datastream=stream, kind="h", version=0, shadow_of=over.rule if over else None)
     ordinary = rule.rule
     before = [getattr(ordinary, name) for name in RULE_COLUMNS] if ordinary.pk else None
     ordinary.setpoint, ordinary.priority, ordinary.basis = 1.0, rule.priority, rule.basis[:200]
@@ -359,12 +411,3 @@ def _remember(actor: Any, what: str, rule: ScenarioRule, bound: Sequence[Bound],
         actor, what, rule, org_path=rule.site.org_path, site=rule.site.code, code=rule.code, version=rule.version,
         in_force=rule.is_enabled, reason=reason.strip(),
     )  # fmt: skip
-
-
-def _reason(reason: str) -> str:
-    reason = reason.strip()
-    if not reason:
-        raise BadScenarioRule([Fault("reason", _("Say why: it is kept with the change."))])
-    if len(reason) > REASON:
-        raise BadScenarioRule([Fault("reason", _("At most %(most)s characters.") % {"most": REASON})])
-    return reason

@@ -113,3 +113,8 @@ def instant(text: str) -> datetime.datetime | None:
         return timezone.make_aware(at) if at is not None and timezone.is_naive(at) else at
     except (ValueError, OverflowError):
         return None
+
+
+def whole(text: str) -> int:
+    """A number of a version as a form sends it; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0

@@ -17,7 +17,7 @@ from fengsui.show.lists.backtest import Trial, try_rule
 from fengsui.show.lists.shadows import beside
 from fengsui.show.lists.sites import datastreams
 from fengsui.show.portal.forms import RuleForm
-from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show
+from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show, whole
 from fengsui.stores import clock
 from fengsui.warn.alarms import services, shadows
 from fengsui.warn.alarms.models import Kind, Priority, Rule
@@ -150,7 +150,7 @@ def rule_shadow(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if "promote" in request.POST:
             seen = beside(rule, timezone.now())
-            rule.version = _number(request.POST.get("version", "")) or rule.version
+            rule.version = whole(request.POST.get("version", "")) or rule.version
             shadows.promote(request.user, rule, reason, seen.figures if seen else None)
             messages.success(request, _("Promoted. The draft is in force within five seconds."))
         else:
@@ -166,7 +166,7 @@ def rule_shadow(request: HttpRequest, pk: int) -> HttpResponse:
 def rule_go_back(request: HttpRequest, pk: int) -> HttpResponse:
     """Say again what an earlier version said, as a new version."""
     rule = one_or_404(lists.rules(request.user), pk=pk)
-    version = _number(request.POST.get("version", ""))
+    version = whole(request.POST.get("version", ""))
     reason = request.POST.get("reason", "") or _("Back to version %(n)s") % {"n": version}
     try:
         shadows.go_back(request.user, rule, version, reason)
@@ -174,7 +174,3 @@ def rule_go_back(request: HttpRequest, pk: int) -> HttpResponse:
     except FengsuiError as error:
         refused(request, error)
     return redirect(f"/rules/{pk}/")
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -13,12 +14,13 @@ from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import Site
 from fengsui.show.lists import scenarios as lists
+from fengsui.show.lists.shadows import beside
 from fengsui.show.lists.sites import sites
-from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show
+from fengsui.show.portal.pages.page import choice, first_url, next_url, one_or_404, page, refused, show, whole
 from fengsui.show.portal.scenario_form import Written
 from fengsui.stores import clock
 from fengsui.warn.alarms.models import Priority
-from fengsui.warn.scenarios import library, services
+from fengsui.warn.scenarios import library, services, shadows
 from fengsui.warn.scenarios.errors import BadScenarioRule
 from fengsui.warn.scenarios.models import ScenarioRule
 
@@ -94,17 +96,25 @@ def scenario_detail(request: HttpRequest, pk: int) -> HttpResponse:
         if "backtest" in request.POST:
             tried = _tried(rule.site, written)
         elif not written.faults:
-            rule.version = written.version or rule.version
             try:
-                made = services.edit(request.user, rule, written.values, written.bound, written.reason)
+                said = _kept(request, rule, written)
             except BadScenarioRule as error:
                 written.faults += error.faults
             except FengsuiError as error:
                 refused(request, error)
             else:
-                messages.success(request, _saved(made))
+                messages.success(request, said)
                 return redirect(f"/scenarios/{pk}/")
     return _shown(request, rule.site, written, rule=rule, may_edit=may_edit, tried=tried)
+
+
+def _kept(request: HttpRequest, rule: ScenarioRule, written: Written) -> str:
+    """Save what was written, or let it run in shadow; what to say of it."""
+    if "shadow" in request.POST:
+        shadows.start(request.user, rule, written.values, written.bound, written.reason)
+        return _("The draft runs in shadow within five seconds. Nobody is told of what it finds.")
+    rule.version = written.version or rule.version
+    return _saved(services.edit(request.user, rule, written.values, written.bound, written.reason))
 
 
 @require_POST
@@ -130,12 +140,48 @@ def scenario_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"/scenarios/{pk}/")
 
 
+@require_POST
+@page("rule.view")
+def scenario_shadow(request: HttpRequest, pk: int) -> HttpResponse:
+    """Promote or stop the draft that runs in shadow; what was seen of both stays in the audit trail."""
+    rule = one_or_404(lists.scenarios(request.user), pk=pk)
+    reason = request.POST.get("reason", "")
+    try:
+        if "promote" in request.POST:
+            seen = beside(rule.rule, timezone.now()) if rule.rule else None
+            rule.version = whole(request.POST.get("version", "")) or rule.version
+            shadows.promote(request.user, rule, reason, seen.figures if seen else None)
+            messages.success(request, _("Promoted. The draft is in force within five seconds."))
+        else:
+            shadows.stop(request.user, rule, reason)
+            messages.success(request, _("Stopped. Nothing runs in shadow beside this rule."))
+    except FengsuiError as error:
+        refused(request, error)
+    return redirect(f"/scenarios/{pk}/")
+
+
+@require_POST
+@page("rule.view")
+def scenario_go_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say again what an earlier version said, as a new version."""
+    rule = one_or_404(lists.scenarios(request.user), pk=pk)
+    version = whole(request.POST.get("version", ""))
+    reason = request.POST.get("reason", "") or _("Back to version %(n)s") % {"n": version}
+    try:
+        messages.success(request, _saved(shadows.go_back(request.user, rule, version, reason)))
+    except FengsuiError as error:
+        refused(request, error)
+    return redirect(f"/scenarios/{pk}/")
+
+
 def _shown(
     request: HttpRequest, site: Site, written: Written, *, rule: ScenarioRule | None = None, may_edit: bool = True,
     template: Any = None, tried: lists.Trial | None = None,
 ) -> HttpResponse:  # fmt: skip
     if request.method != "POST" and written.values and not written.faults:
         written.faults = services.faults(site, written.values, written.bound)  # a unit may have changed since
+    draft = shadows.of(rule) if rule else None
+    drafted = Written.of_rule(draft) if draft else None
     context = {
         "site": site,
         "rule": rule,
@@ -148,6 +194,11 @@ def _shown(
         ],
         "changes": list(rule.changes.all()[:50]) if rule else [],
         "tried": tried,
+        "shadow": beside(rule.rule, timezone.now()) if rule and rule.rule and draft else None,
+        "draft": draft,
+        "drafted": drafted,
+        "stored": Written.of_rule(rule) if rule and draft else None,
+        "draft_faults": services.faults(site, drafted.values, drafted.bound) if drafted else [],
     }
     return show(
         request, "scenario", context, status=422 if written.faults and request.method == "POST" else 200

@@ -15,6 +15,7 @@ from fengsui.govern.ledger.models import Boundary
 from fengsui.show import words
 from fengsui.show.portal.templatetags.look import moment
 from fengsui.stores import clock
+from fengsui.warn.alarms.grounds import by
 from fengsui.warn.alarms.models import ALARM_KINDS
 from fengsui.warn.calls import channels
 from fengsui.warn.cap import message as cap
@@ -144,6 +145,13 @@ def lasting(seconds: float | None) -> str:
 def alarm_kind(kind: str) -> str:
     """The kind of an alarm in words."""
     return str(dict(ALARM_KINDS).get(kind, kind))
+
+
+@register.filter
+def cause(grounds: Any) -> str:
+    """Why a scenario rule or detector raised, in a sentence; "" where a limit did."""
+    found = by(grounds)
+    return found.text if found else ""
 
 
 @register.filter
