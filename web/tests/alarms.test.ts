@@ -27,6 +27,7 @@ function alarm(id: number, priority: Level, state: AlarmState, raised = id * 100
     suppressed: false,
     received_at_ms: null,
     loop_id: null,
+    by: null,
     fold: null,
     children: 0,
   };

@@ -22,6 +22,7 @@ from fengsui.stores import outbox
 from fengsui.stores.bus.streams import LIVE_SECONDS, LIVE_SUBJECTS
 from fengsui.stores.outbox.services import Context, Handler, Many, NotNow
 from fengsui.warn.alarms import services as alarms
+from fengsui.warn.alarms.grounds import by
 from fengsui.warn.alarms.life import is_announced
 from fengsui.warn.alarms.models import Alarm, Rule
 from fengsui.warn.calls import handlers as calls
@@ -230,7 +231,7 @@ def loop_key(alarm: Alarm) -> str:
 
 
 def title(alarm: Alarm, language: str) -> str:
-    """Site, datastream and kind of alarm, in one language."""
+    """Site, datastream and kind of alarm, in one language; of a detector also its name."""
     with translation.override(language):
         kind = alarm.get_kind_display()
     chinese = language.startswith("zh")
@@ -240,6 +241,8 @@ def title(alarm: Alarm, language: str) -> str:
         datastream.name if chinese else datastream.name_en or datastream.name,
         kind,
     ]
+    if (made := by(alarm.grounds)) and made.what == "detector":
+        words.append(made.name if chinese else made.name_en)
     return " · ".join(str(word) for word in words)
 
 

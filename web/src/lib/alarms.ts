@@ -54,6 +54,11 @@ export function unitOf(alarm: Alarm): string {
   return alarm.kind === "rate" && code ? `${unit(code)}/s` : unit(code);
 }
 
+/** Whether its values say something by themselves: a scenario's are 1 and 0. */
+export function hasValues(alarm: Pick<Alarm, "kind">): boolean {
+  return alarm.kind !== "scenario";
+}
+
 /** How many alarms that ended are remembered, so that an older message about one does not bring it back. */
 const REMEMBERED = 5_000;
 

@@ -12,7 +12,7 @@ type Schemas = components["schemas"];
 type Narrow<T, By extends Partial<Record<keyof T, unknown>>> = Omit<T, keyof By> & By;
 
 export type Level = 1 | 2 | 3 | 4;
-export type Kind = "hh" | "h" | "l" | "ll" | "rate" | "frozen" | "silent" | "detector" | "truth";
+export type Kind = "hh" | "h" | "l" | "ll" | "rate" | "frozen" | "silent" | "detector" | "truth" | "scenario";
 export type AlarmState = Schemas["AlarmOut"]["state"];
 export type Freshness = Schemas["SiteOut"]["freshness"];
 type Box = [west: number, south: number, east: number, north: number];
@@ -79,6 +79,7 @@ export interface SiteMarker {
   freshness: Freshness;
   priority: Level | null;
   standing: number;
+  folded: number;
 }
 
 /** … or a cell of the grid, when there are too many sites in view. */

@@ -3,6 +3,7 @@
 import { createI18n, useI18n } from "vue-i18n";
 import en from "@/locales/en.json";
 import zh from "@/locales/zh-Hans.json";
+import type { Alarm } from "./api";
 import { span } from "./format";
 
 export const language = document.documentElement.lang.toLowerCase().startsWith("zh") ? "zh-Hans" : "en";
@@ -25,11 +26,21 @@ export function either(zh: string, en: string): string {
   return (language === "en" && en) || zh;
 }
 
+/** Why a scenario rule or a detector raised an alarm; "" where a limit did. */
+export function causeOf(alarm: Pick<Alarm, "by">): string {
+  return alarm.by ? either(alarm.by.cause, alarm.by.cause_en) : "";
+}
+
 export function useWords() {
   const { t } = useI18n();
   return {
     t,
     named,
+    /** `储罐液位 · 高限`; of a detector also its name: `反应器温度 · 异常检测 反应单元` */
+    whatIs(alarm: Pick<Alarm, "datastream" | "kind" | "by">): string {
+      const who = alarm.by?.what === "detector" ? ` ${named(alarm.by)}` : "";
+      return `${named(alarm.datastream)} · ${t(`kind.${alarm.kind}`)}${who}`;
+    },
     /** `3 分钟前` / `3 min ago` */
     ago(ms: number): string {
       const { unit, n } = span(ms);

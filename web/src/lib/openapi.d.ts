@@ -980,6 +980,8 @@ export interface paths {
         /**
          * Map Sites
          * @description Sites in ``bbox`` (west,south,east,north) with level and freshness; cells of a grid when they are many.
+         *
+         *     The level is that of the worst alarm; ``standing`` alarms are shown for themselves, ``folded`` ones into others.
          */
         get: operations["fengsui_show_api_maps_map_sites"];
         put?: never;
@@ -1937,6 +1939,7 @@ export interface components {
             acked_at_ms: number | null;
             /** Acked By */
             acked_by: string | null;
+            by: components["schemas"]["ByOut"] | null;
             /** Children */
             children: number;
             /** Cleared At Ms */
@@ -2018,6 +2021,29 @@ export interface components {
             /** Why */
             why: string;
         };
+        /**
+         * ByOut
+         * @description What raised an alarm that no limit raised, and why, as it was then; in both languages.
+         */
+        ByOut: {
+            /** Cause */
+            cause: string;
+            /** Cause En */
+            cause_en: string;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Version */
+            version: number;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "scenario" | "detector";
+        };
         /** CalledOut */
         CalledOut: {
             /** Counties */
@@ -2067,6 +2093,7 @@ export interface components {
             acked_at_ms: number | null;
             /** Acked By */
             acked_by: string | null;
+            by: components["schemas"]["ByOut"] | null;
             /** Children */
             children: number;
             /** Cleared At Ms */
@@ -4002,6 +4029,8 @@ export interface components {
             datastreams: number;
             /** Demo */
             demo: boolean;
+            /** Folded */
+            folded: number;
             /**
              * Freshness
              * @enum {string}

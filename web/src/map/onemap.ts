@@ -18,7 +18,7 @@ ml.setWorkerUrl(workerUrl);
 
 export type { Bounds } from "./extent";
 
-/** A site with standing alarms, made from the queue. */
+/** A site with standing alarms: of the worst `level`; `count` are shown for themselves, `folded` into others. */
 export interface AlarmSite {
   code: string;
   name: string;
@@ -27,6 +27,7 @@ export interface AlarmSite {
   level: Level;
   isUnacked: boolean;
   count: number;
+  folded: number;
 }
 
 export interface MapOptions {
@@ -169,7 +170,7 @@ export class OneMap {
       alarms.map((a) =>
         point(a.lon, a.lat, {
           code: a.code,
-          name: a.count > 1 ? `${a.name} ×${Math.min(a.count, 999)}` : a.name,
+          name: a.name,
           level: a.level,
           icon: `alarm-${a.level}-${a.isUnacked ? 1 : 0}`,
           // lower is drawn first: the worst and unacknowledged lies on top

@@ -32,7 +32,7 @@ from fengsui.show.lists import folding
 from fengsui.show.lists.loops import loops
 from fengsui.show.words import fold_reason, say
 from fengsui.warn.alarms import services
-from fengsui.warn.alarms.models import Alarm
+from fengsui.warn.alarms.models import SCENARIO, Alarm
 
 router = Router(tags=["alarms"])
 ACK_MAX = 500
@@ -127,7 +127,7 @@ def get_alarm(request: HttpRequest, pk: int) -> dict[str, Any]:
         "ack_note": alarm.ack_note,
         "parent": _shaped([parent])[0] if parent else None,
         "reason": fold_reason(alarm),
-        "rule": shapes.rule(alarm.rule) if alarm.rule else None,
+        "rule": _rule(alarm),
         "deeds": [
             {"at_ms": shapes.ms(d.at), "what": d.what, "actor": d.actor_name, "note": d.note}
             for d in alarm.deeds.order_by("at", "id")
@@ -182,6 +182,14 @@ def unshelve(request: HttpRequest, pk: int, body: UnshelveIn) -> dict[str, Any]:
         raise NotFound
     services.unshelve(request.user, alarm.rule, body.reason)
     return _shaped([_alarm(request, pk)])[0]
+
+
+def _rule(alarm: Alarm) -> dict[str, Any] | None:
+    """The rule of an alarm; that of a scenario has no limit that would mean anything."""
+    if alarm.rule is None:
+        return None
+    shaped = shapes.rule(alarm.rule)
+    return shaped | {"kind": SCENARIO, "setpoint": None} if alarm.kind == SCENARIO else shaped
 
 
 def _alarm(request: HttpRequest, pk: int) -> Alarm:

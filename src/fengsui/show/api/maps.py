@@ -25,7 +25,10 @@ class ViewIn(Schema):
 
 @router.get("map/sites", response=FeatureCollection)
 def map_sites(request: HttpRequest, view: Query[ViewIn]) -> dict[str, Any]:
-    """Sites in ``bbox`` (west,south,east,north) with level and freshness; cells of a grid when they are many."""
+    """Sites in ``bbox`` (west,south,east,north) with level and freshness; cells of a grid when they are many.
+
+    The level is that of the worst alarm; ``standing`` alarms are shown for themselves, ``folded`` ones into others.
+    """
     at = now_ms()
     found = lists.features(request.user, _view(view.bbox, view.zoom), at)
     clustered = bool(found) and found[0]["properties"]["cluster"]

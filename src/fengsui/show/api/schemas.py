@@ -57,8 +57,9 @@ class SiteOut(SiteRef):
     received_at_ms: int | None
     period_ms: int | None
     freshness: Freshness
-    priority: int | None  # of the worst standing alarm: 1 red … 4 blue
-    standing: int
+    priority: int | None  # of the worst standing alarm, folded ones too: 1 red … 4 blue
+    standing: int  # alarms that are shown for themselves
+    folded: int  # alarms that are folded into others
 
 
 class SitePage(Schema):
@@ -224,6 +225,18 @@ class FoldOut(Schema):
     at_ms: int | None
 
 
+class ByOut(Schema):
+    """What raised an alarm that no limit raised, and why, as it was then; in both languages."""
+
+    what: Literal["scenario", "detector"]
+    id: int
+    version: int
+    name: str
+    name_en: str
+    cause: str
+    cause_en: str
+
+
 class AlarmOut(Schema):
     type: Literal["alarm"] = "alarm"
     what: str  # on the live stream: what happened last
@@ -247,6 +260,7 @@ class AlarmOut(Schema):
     suppressed: bool
     received_at_ms: int | None
     loop_id: int | None
+    by: ByOut | None  # a scenario rule or a detector; None of a limit
     fold: FoldOut | None
     children: int  # alarms folded into it
 

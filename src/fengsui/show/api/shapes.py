@@ -50,6 +50,7 @@ def site(row: SiteState) -> dict[str, Any]:
         "freshness": row.freshness,
         "priority": row.priority,
         "standing": row.standing,
+        "folded": row.folded,
     }
 
 

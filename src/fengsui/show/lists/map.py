@@ -49,7 +49,9 @@ LEFT JOIN portal_siteperiod d ON d.site_id = s.id
 
 STANDING = """
 (
-    SELECT site_id, min(priority) AS priority, count(*) AS standing FROM alarms_alarm
+    SELECT site_id, min(priority) AS priority, count(*) FILTER (WHERE parent_id IS NULL) AS standing,
+        count(parent_id) AS folded
+    FROM alarms_alarm
     WHERE (cleared_at IS NULL OR acked_at IS NULL) AND NOT is_suppressed
       AND (shelved_until IS NULL OR shelved_until <= to_timestamp(%(now)s / 1000.0))
     GROUP BY site_id
@@ -91,7 +93,7 @@ def bounds(user: Any) -> list[float] | None:
 
 _SINGLE = f"""
 SELECT s.code, s.name, s.name_en, s.kind, s.longitude, s.latitude, s.is_demo, ({LAST})::bigint, {PERIOD},
-       a.priority, coalesce(a.standing, 0), {FRESH}
+       a.priority, coalesce(a.standing, 0), coalesce(a.folded, 0), {FRESH}
 {DATA} LEFT JOIN {STANDING} ON a.site_id = s.id
 WHERE {{where}}
 ORDER BY a.priority DESC NULLS FIRST, s.code
@@ -105,7 +107,8 @@ SELECT floor(s.longitude / %(cell)s)::int, floor(s.latitude / %(cell)s)::int, {F
 WHERE {{where}} GROUP BY 1, 2, 3
 """
 _ALARMED = f"""
-SELECT floor(s.longitude / %(cell)s)::int, floor(s.latitude / %(cell)s)::int, a.priority, count(*), sum(a.standing)::int
+SELECT floor(s.longitude / %(cell)s)::int, floor(s.latitude / %(cell)s)::int, a.priority, count(*),
+       sum(a.standing)::int, sum(a.folded)::int
 FROM {STANDING} JOIN devices_site s ON s.id = a.site_id
 WHERE {{where}} GROUP BY 1, 2, 3
 """
@@ -126,7 +129,7 @@ def _where(user: Any, view: View) -> tuple[str, dict[str, Any]]:
 
 
 def _site(row: tuple[Any, ...]) -> dict[str, Any]:
-    code, name, name_en, kind, lon, lat, demo, last_ms, period, priority, standing, fresh = row
+    code, name, name_en, kind, lon, lat, demo, last_ms, period, priority, standing, folded, fresh = row
     return {
         "type": "Feature",
         "geometry": {"type": "Point", "coordinates": [lon, lat]},
@@ -142,6 +145,7 @@ def _site(row: tuple[Any, ...]) -> dict[str, Any]:
             "freshness": fresh,
             "priority": priority,
             "standing": standing,
+            "folded": folded,
         },
     }
 
@@ -151,16 +155,17 @@ def _cells(data: list[tuple[Any, ...]], alarmed: list[tuple[Any, ...]]) -> list[
     cells: dict[tuple[int, int], _Cell] = {}
     for x, y, fresh, count, lon, lat, *bounds in data:
         cells.setdefault((x, y), _Cell()).add(fresh, count, lon, lat, bounds)
-    for x, y, priority, count, standing in alarmed:
+    for x, y, priority, count, standing, folded in alarmed:
         if (cell := cells.get((x, y))) is not None:  # raised between the two statements: next time
             cell.levels[priority - 1] += count
             cell.standing += standing
+            cell.folded += folded
     return [cell.feature() for cell in sorted(cells.values(), key=lambda c: -(c.priority or 9))]
 
 
 class _Cell:
     def __init__(self) -> None:
-        self.count, self.lon, self.lat, self.standing = 0, 0.0, 0.0, 0
+        self.count, self.lon, self.lat, self.standing, self.folded = 0, 0.0, 0.0, 0, 0
         self.fresh = dict.fromkeys(("live", "late", "stale", "never"), 0)
         self.levels = [0, 0, 0, 0]
         self.bounds = [math.inf, math.inf, -math.inf, -math.inf]
@@ -186,6 +191,7 @@ class _Cell:
                 "count": self.count,
                 "priority": self.priority,
                 "standing": self.standing,
+                "folded": self.folded,
                 **self.fresh,
                 "levels": self.levels,  # sites whose worst alarm is of that level
                 "bounds": self.bounds,

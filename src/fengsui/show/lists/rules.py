@@ -16,7 +16,7 @@ NAMED_MAX = 2_000  # datastreams that a search in rules may match before it must
 
 def rules(user: Any) -> QuerySet[Rule]:
     """Every rule that ``user`` sees, withdrawn ones too."""
-    related = ("datastream__site__org", "datastream__observed_property", "shelved_by")
+    related = ("datastream__site__org", "datastream__observed_property", "shelved_by", "scenario_rule")
     return Rule.objects.visible_to(user).select_related(*related)
 
 

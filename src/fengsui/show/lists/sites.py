@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from fengsui.sense.devices.models import Datastream, Site, SiteStatus
@@ -28,7 +28,8 @@ class SiteState:
     period_ms: int | None = None
     datastreams: int = 0
     priority: int | None = None  # of the worst standing alarm, 1 red … 4 blue
-    standing: int = 0
+    standing: int = 0  # alarms that are shown for themselves
+    folded: int = 0  # and those folded into others
     freshness: str = "never"
 
 
@@ -65,8 +66,10 @@ def states(found: list[Site], at: datetime.datetime | None = None) -> list[SiteS
     for row in SitePeriod.objects.filter(site_id__in=out):
         out[row.site_id].period_ms, out[row.site_id].datastreams = row.period_ms, row.datastreams
     alarms = Alarm.objects.annunciated(at).filter(site_id__in=out).values("site_id")
-    for row in alarms.annotate(worst=Min("priority"), count=Count("pk")).order_by():
-        out[row["site_id"]].priority, out[row["site_id"]].standing = row["worst"], row["count"]
+    shown, folded = Count("pk", filter=Q(parent=None)), Count("parent")
+    for row in alarms.annotate(worst=Min("priority"), shown=shown, folded=folded).order_by():
+        state = out[row["site_id"]]
+        state.priority, state.standing, state.folded = row["worst"], row["shown"], row["folded"]
     for state in out.values():
         last = state.observed_at or state.received_at
         state.freshness = freshness(int(last.timestamp() * 1000) if last else None, state.period_ms, now_ms)

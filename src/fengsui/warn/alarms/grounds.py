@@ -1,8 +1,8 @@
 """What raised an alarm that no limit raised: the name of a scenario rule or detector, and why; as it was then.
 
-It is kept with the alarm as JSON: {"scenario" or "detector": id, "version", "name", "name_en", "cause", "cause_en"}; of a
-scenario also "parameters" {name: quantity}, "names" [{name, value, unit, decimals, …}] and "terms" [{text, held, …}],
-and its causes may have names in braces.
+It is kept with the alarm as JSON: {"scenario" or "detector": id, "version", "name", "name_en", "cause", "cause_en"}.
+A scenario's causes may have names in braces; it has "parameters" {name: quantity}, "names" [{name, value, unit,
+decimals}] and "terms" [{text, held, value, unit}] besides.
 """
 
 import re
@@ -28,6 +28,10 @@ class By:
     name_en: str
     cause: str
     cause_en: str
+
+    def as_row(self) -> dict[str, Any]:
+        """As the live stream and the API give it."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @property
     def text(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from fengsui.loops.models import Loop
+from fengsui.warn.alarms.grounds import by
 from fengsui.warn.alarms.models import Alarm
 
 ACTIVE_UNACKED, ACTIVE_ACKED, CLEARED_UNACKED = "active_unacked", "active_acked", "cleared_unacked"
@@ -81,6 +82,7 @@ def live_payload(alarm: Alarm, what: str = "", loop_id: int | None = None) -> di
         "suppressed": alarm.is_suppressed,
         "received_at_ms": ms(alarm.received_at),
         "loop_id": loop_id,
+        "by": made.as_row() if (made := by(alarm.grounds)) else None,
         "fold": fold_of(alarm),
         "children": alarm.folded_count,
     }

@@ -26,6 +26,7 @@ from fengsui.warn.detecting.errors import BadModel
 from fengsui.warn.detecting.models import Detector, Finding, Run, Truth
 from fengsui.warn.detecting.packing import pack, unpack
 from fengsui.warn.detecting.rows import closed
+from fengsui.warn.detecting.told import grounds
 from fengsui.warn.detecting.training import Loaded, grid
 from fengsui.warn.detectors import methods, standing, truth
 from fengsui.warn.detectors.methods import Part
@@ -142,6 +143,7 @@ class _Book:
         self.run, self.detector, self.one, self.streams = run, detector, one, streams
         self.worst: dict[str, Any] | None = worst  # row, ratio, parts, first column, its value
         self.raised = self.cleared = 0
+        self.held = False
         self.every = int(one.about["every_ms"])
 
     def row(
@@ -161,6 +163,12 @@ class _Book:
             self._clear(self._key(before.started), number, cells)
         elif now.active and now.peak_row == number:
             self._peak(self._key(now.started), cells)
+
+    def hold(self) -> None:
+        """Before the first alarm of a look is touched (``raising.hold``)."""
+        if not self.held:
+            raising.hold({stream.thing_id for stream in self.streams.values()})
+            self.held = True
 
     def told(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
         """An explanation as it is kept."""
@@ -190,9 +198,11 @@ class _Book:
             return
         self.raised += 1
         if not self.run.is_shadow:
+            self.hold()
             finding.alarm = raising.raise_found(
-                key, "detector", stream, self.detector.priority, at, worst["value"], _at(received_ms)
-            )
+                key, "detector", stream, self.detector.priority, at, worst["value"], _at(received_ms),
+                grounds(finding),
+            )  # fmt: skip
             finding.save(update_fields=["alarm"])
 
     def _peak(self, key: str, cells: np.ndarray) -> None:
@@ -205,6 +215,7 @@ class _Book:
         finding.parts = list(worst["parts"])
         finding.save(update_fields=["peak", "peak_at", "parts"])
         if finding.alarm is not None:
+            self.hold()
             raising.worse(finding.alarm, finding.peak_at, self._value(cells, finding))
 
     def _clear(self, key: str, number: int, cells: np.ndarray) -> None:
@@ -215,6 +226,7 @@ class _Book:
         finding.cleared_at = _at(number * self.every)
         finding.save(update_fields=["cleared_at"])
         if finding.alarm is not None:
+            self.hold()
             raising.clear_found(finding.alarm, finding.cleared_at, self._value(cells, finding))
 
     def _value(self, cells: np.ndarray, finding: Finding) -> float | None:
@@ -285,23 +297,19 @@ def _common(
         worst = min(low.values(), key=lambda row: (_believed(row), row.datastream_id))
         key += str(round(at.timestamp() * 1000))
         stream = streams[worst.datastream_id]
-        alarm = raising.raise_found(key, "truth", stream, Priority.BLUE, at, values[stream.pk])
         parts = [
             {"datastream": pk, "share": round(1 - _believed(row) / 100, 4), "sign": row.reasons[0]["what"]}
             for pk, row in sorted(low.items(), key=lambda item: (_believed(item[1]), item[0]))
         ]
-        Finding.objects.get_or_create(
-            key=key,
-            defaults={
-                "detector": detector, "version": run.trained.version, "is_shadow": False, "kind": "truth",
-                "datastream": stream, "alarm": alarm, "raised_at": at, "peak": float(_believed(worst)), "peak_at": at,
-                "parts": parts,
-            },
+        finding = Finding(
+            key=key, detector=detector, version=run.trained.version, is_shadow=False, kind="truth", datastream=stream,
+            raised_at=at, peak=float(_believed(worst)), peak_at=at, parts=parts,
         )  # fmt: skip
-        book.raised += 1
+        _raise_truth(finding, values[stream.pk], book)
     elif open_ is not None and not low:
         Finding.objects.filter(pk=open_.pk).update(cleared_at=max(at, open_.raised_at))
         if open_.alarm is not None:
+            book.hold()
             raising.clear_found(open_.alarm, at, values[open_.datastream_id])
         book.cleared += 1
 
@@ -328,23 +336,30 @@ def _alarm_of(
     )
     if open_ is None and not many and score < limit:
         key = f"t{detector.pk}:{stream.pk}:{at_ms}"
-        alarm = raising.raise_found(key, "truth", stream, Priority.BLUE, row.at, value)
-        Finding.objects.get_or_create(
-            key=key,
-            defaults={
-                "detector": detector, "version": run.trained.version, "is_shadow": False, "kind": "truth",
-                "datastream": stream, "alarm": alarm, "raised_at": row.at, "peak": float(score),
-                "peak_at": row.at, "parts": row.reasons,
-            },
+        finding = Finding(
+            key=key, detector=detector, version=run.trained.version, is_shadow=False, kind="truth", datastream=stream,
+            raised_at=row.at, peak=float(score), peak_at=row.at, parts=row.reasons,
         )  # fmt: skip
-        book.raised += 1
+        _raise_truth(finding, value, book)
     elif open_ is not None and (not limit or score >= min(100, limit + TRUTH_HIGHER)):
         Finding.objects.filter(pk=open_.pk).update(cleared_at=max(row.at, open_.raised_at))
         if open_.alarm is not None:
+            book.hold()
             raising.clear_found(open_.alarm, row.at, value)
         book.cleared += 1
     elif open_ is not None and score < open_.peak:
         Finding.objects.filter(pk=open_.pk).update(peak=float(score), peak_at=row.at, parts=row.reasons)
+
+
+def _raise_truth(finding: Finding, value: float | None, book: _Book) -> None:
+    book.hold()
+    finding.alarm = raising.raise_found(
+        finding.key, finding.kind, finding.datastream, Priority.BLUE, finding.raised_at, value,
+        grounds=grounds(finding),
+    )  # fmt: skip
+    if not Finding.objects.filter(key=finding.key).exists():
+        finding.save()
+    book.raised += 1
 
 
 def _finite(value: float) -> float | None:

@@ -17,7 +17,7 @@ from fengsui.sense.devices.models import Site
 from fengsui.stores import clock
 from fengsui.warn.alarms import raising
 from fengsui.warn.alarms.models import Priority
-from fengsui.warn.detecting import training
+from fengsui.warn.detecting import told, training
 from fengsui.warn.detecting.errors import BadModel, DetectorState
 from fengsui.warn.detecting.models import Detector, Finding, Method, Run, Trained, Training, Truth
 
@@ -108,11 +108,14 @@ def promote(actor: Any, detector: Detector, reason: str) -> Detector:
     run = Run.objects.select_for_update().get(detector=stored, is_shadow=True)
     run.is_shadow = False
     run.save()
-    for finding in stored.findings.filter(is_shadow=True, cleared_at=None).select_related("datastream__site"):
+    open_ = list(stored.findings.filter(is_shadow=True, cleared_at=None).select_related("datastream__site"))
+    raising.hold({finding.datastream.thing_id for finding in open_})
+    for finding in open_:
         finding.is_shadow, finding.key = False, finding.key.removeprefix("s")
         finding.alarm = raising.raise_found(
-            finding.key, finding.kind, finding.datastream, stored.priority, finding.raised_at, None
-        )
+            finding.key, finding.kind, finding.datastream, stored.priority, finding.raised_at, None,
+            grounds=told.grounds(finding),
+        )  # fmt: skip
         finding.save()
     stored.in_force, stored.in_shadow = trained, None
     return _done(actor, stored, "promoted", trained.version, reason)
@@ -259,11 +262,10 @@ def _end(detector: Detector, is_shadow: bool) -> None:
     """A run is over: what stands is cleared, because nobody watches it any more."""
     Run.objects.filter(detector=detector, is_shadow=is_shadow).delete()
     now = clock.now()
-    for finding in (
-        Finding.objects.filter(detector=detector, is_shadow=is_shadow, cleared_at=None)
-        .select_related("alarm")
-        .order_by("pk")
-    ):
+    rows = Finding.objects.filter(detector=detector, is_shadow=is_shadow, cleared_at=None)
+    open_ = list(rows.select_related("alarm", "datastream").order_by("pk"))
+    raising.hold({finding.datastream.thing_id for finding in open_ if finding.alarm is not None})
+    for finding in open_:
         if finding.alarm is not None:
             raising.clear_found(finding.alarm, now, note="no longer watched")
         Finding.objects.filter(pk=finding.pk).update(cleared_at=max(now, finding.raised_at))

@@ -12,8 +12,10 @@ from fengsui.base.errors import BadInput
 from fengsui.base.relations import DOWNWARDS, NEIGHBOUR, RELATIONS
 from fengsui.warn.folding.topology import SAME
 
-SIGNAL = frozenset(("silent", "frozen"))  # nothing is heard: no value was seen that would be hidden
-MEASURED = frozenset(("hh", "h", "l", "ll", "rate"))
+SIGNAL = frozenset(
+    ("silent", "frozen", "truth")
+)  # no value was seen, or none that is believed: nothing is hidden
+MEASURED = frozenset(("hh", "h", "l", "ll", "rate", "detector", "scenario"))
 KINDS = SIGNAL | MEASURED
 MOST_MS = 86_400_000
 MOST_HOPS = 12
@@ -80,9 +82,9 @@ DEFAULTS = (
     ),
     _rule("power-silent", "feeds", "silent", "silent frozen", through="feeds carries contains", most_hops=6, **_LOST),
     _rule("unit-silent", "contains", "silent", "silent frozen", through="contains", most_hops=4, **_LOST),
-    _rule("unit", "contains", "h l rate", "h l rate", through="contains", most_hops=4, **_ALIKE),
-    _rule("line", "connects", "h l rate", "h l rate", through="connects", most_hops=3, **_ALIKE),
-    _rule("neighbour", NEIGHBOUR, "h l rate", "h l rate", **_ALIKE),
+    _rule("unit", "contains", "h l rate detector", "h l rate detector", through="contains", most_hops=4, **_ALIKE),
+    _rule("line", "connects", "h l rate detector", "h l rate detector", through="connects", most_hops=3, **_ALIKE),
+    _rule("neighbour", NEIGHBOUR, "h l rate detector", "h l rate detector", **_ALIKE),
     _rule("same-asset", SAME, "silent", "silent frozen", **_LOST),
 )  # fmt: skip
 
@@ -136,7 +138,7 @@ def _read(row: Mapping[str, Any], where: str, problems: list[str]) -> FoldRule |
     if not is_alike and effects - SIGNAL:
         problems.append(
             f"{where}: {' '.join(sorted(effects - SIGNAL))} is something measured, which only an alarm of the same "
-            "kind and property explains: set alike, or keep effects to frozen and silent"
+            "kind and property explains: set alike, or keep effects to frozen, silent and truth"
         )
     if len(problems) > before:
         return None

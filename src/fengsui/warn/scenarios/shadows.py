@@ -1,8 +1,8 @@
 """Shadow: a draft of a scenario rule that the pipeline judges beside the rule in force; nobody is told.
 
 A draft is a scenario rule with ``shadow_of``, and its ordinary rule one with ``shadow_of`` that of the rule: it is
-evaluated as any, and what it says is recorded apart (decisions 0054, 0071).  At most one runs beside a rule.  It ends by
-being promoted, stopped or replaced; its row and episodes stay.
+evaluated as any, and what it says is recorded apart (decisions 0054, 0071).  At most one runs beside a rule.  It ends
+by being promoted, stopped or replaced; its row and episodes stay.
 """
 
 from collections.abc import Mapping, Sequence

@@ -17,6 +17,7 @@ from fengsui.people import audit
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
 from fengsui.stores import clock, outbox
+from fengsui.warn.alarms.grounds import by
 from fengsui.warn.alarms.models import Alarm
 from fengsui.warn.cap import china, lint, signature, times, writing
 from fengsui.warn.cap.checks import check
@@ -91,18 +92,31 @@ def discard(actor: Any, warning: Warning, note: str = "") -> Warning:
 
 def suggested(alarm: Alarm) -> dict[str, Any]:
     """What a draft about ``alarm`` begins with: words a person corrects, never sends as they are."""
-    site = alarm.site
-    return {
-        "level": alarm.priority,
-        "headline": f"{site.name}{alarm.datastream.name}{alarm.get_kind_display()}",
-        "description": _("%(site)s: %(stream)s was %(value)s %(unit)s at %(time)s.")
-        % {
+    site, made, kind = alarm.site, by(alarm.grounds), alarm.get_kind_display()
+    at = f"{alarm.raised_at.astimezone(times.BEIJING):%Y-%m-%d %H:%M}"
+    if made is not None:
+        headline = f"{site.name}{made.name}（{kind}）"
+        said = _("%(site)s, %(time)s, %(kind)s “%(name)s”: %(cause)s")
+        described = said % {
+            "site": site.name,
+            "time": at,
+            "kind": kind,
+            "name": made.name,
+            "cause": made.text,
+        }
+    else:
+        headline = f"{site.name}{alarm.datastream.name}{kind}"
+        described = _("%(site)s: %(stream)s was %(value)s %(unit)s at %(time)s.") % {
             "site": site.name,
             "stream": alarm.datastream.name,
             "value": "–" if alarm.peak_value is None else f"{alarm.peak_value:.6g}",
             "unit": alarm.datastream.unit,
-            "time": f"{alarm.raised_at.astimezone(times.BEIJING):%Y-%m-%d %H:%M}",
-        },
+            "time": at,
+        }
+    return {
+        "level": alarm.priority,
+        "headline": headline,
+        "description": described,
         "area_desc": _("within 1 km of %(site)s") % {"site": site.name},
         "circles": [(site.longitude, site.latitude, 1.0)] if site.longitude is not None else [],
         "expires_at": clock.now() + DEFAULT_LIFE,

@@ -5,12 +5,12 @@ import type { FeatureCollection } from "geojson";
 import { drawnFences } from "@/map/drawing";
 import type { AlarmSite } from "@/map/onemap";
 import { unitOf, useAlarms } from "@/lib/alarms";
-import { get, type Alarm, type Frame, type Loop, type Me } from "@/lib/api";
-import { named, useWords } from "@/lib/i18n";
+import { get, type Alarm, type Frame, type Level, type Loop, type Me, type SiteMarker } from "@/lib/api";
+import { causeOf, named, useWords } from "@/lib/i18n";
 import { useLive } from "@/lib/live";
 import { useUnits } from "@/lib/units";
 import { number } from "@/lib/format";
-import { useSites } from "./useSites";
+import { listed, useSites } from "./useSites";
 import { useStorms } from "./useStorms";
 import { useWarnings } from "./useWarnings";
 import { useTimeline, type SpanName } from "./useTimeline";
@@ -46,7 +46,7 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
       site: named(alarm.site),
       stream: named(alarm.datastream),
       kind: t(`kind.${alarm.kind}`),
-      value: `${number(alarm.raised_value, alarm.datastream.decimals)} ${unitOf(alarm)}`,
+      value: causeOf(alarm) || `${number(alarm.raised_value, alarm.datastream.decimals)} ${unitOf(alarm)}`,
     });
   }
 
@@ -103,15 +103,32 @@ export function useDesk(events: DeskEvents = {}, span?: SpanName) {
       const held = bySite.get(alarm.site.code);
       if (!held) {
         const { code, lon, lat } = alarm.site;
-        bySite.set(code, { code, name: named(alarm.site), lon, lat, level: alarm.priority, isUnacked, count: 1 });
+        bySite.set(code, { code, name: named(alarm.site), lon, lat, level: alarm.priority, isUnacked, count: 1, folded: 0 });
         continue;
       }
       held.count++;
       if (alarm.priority < held.level) [held.level, held.isUnacked] = [alarm.priority, isUnacked];
       else if (alarm.priority === held.level) held.isUnacked ||= isUnacked;
     }
-    return [...bySite.values()];
+    for (const { site, lon, lat } of listed(sites.sites.value)) withFolded(bySite, site, lon, lat);
+    return [...bySite.values()].map((site) => ({ ...site, name: labelled(site) }));
   });
+
+  /** What is folded into others counts for the colour of its site, which may have nothing else. */
+  function withFolded(bySite: Map<string, AlarmSite>, site: SiteMarker, lon: number, lat: number): void {
+    if (!site.folded || !site.priority) return;
+    const held = bySite.get(site.code);
+    if (held) [held.level, held.folded] = [Math.min(held.level, site.priority) as Level, site.folded];
+    else {
+      const { code, priority: level, folded } = site;
+      bySite.set(code, { code, name: named(site), lon, lat, level, isUnacked: false, count: 0, folded });
+    }
+  }
+
+  function labelled({ name, count, folded }: AlarmSite): string {
+    const shown = count > 1 ? ` ×${Math.min(count, 999)}` : "";
+    return `${name}${shown}${folded ? ` · ${t("desk.siteFolded", { n: folded })}` : ""}`;
+  }
 
   function may(action: string, orgPath: string): boolean {
     if (!me.value) return true; // unknown: let the server say

@@ -31,6 +31,7 @@ from fengsui.show.portal.pages.page import (
 )
 from fengsui.show.words import fold_reason, say
 from fengsui.warn.alarms import services
+from fengsui.warn.alarms.grounds import by
 from fengsui.warn.alarms.life import state
 from fengsui.warn.alarms.models import ALARM_KINDS, Priority
 from fengsui.warn.risks import series
@@ -109,7 +110,8 @@ def alarm_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "may_warn": access.may(request.user, "warning.draft", alarm.org_path),
         "may_rule": access.may(request.user, "rule.edit", alarm.org_path),
         "shelves": SHELVES,
-        "why": why(alarm.grounds) if alarm.grounds else None,
+        "made": (made := by(alarm.grounds)),
+        "why": why(alarm.grounds) if made and made.what == "scenario" else None,
     }
     if alarm.datastream.code == series.CODE:
         context["risk_at"] = risk_lists.points_at(
