@@ -107,6 +107,7 @@ class Situation:
                     "freshness": fresh[i % 6],
                     "priority": None,
                     "standing": 0,
+                    "folded": 0,
                 }
             )
         return out
@@ -212,6 +213,7 @@ class Situation:
             "suppressed": False,
             "received_at_ms": raised + 40,
             "loop_id": pk,
+            "by": None,
             "fold": None,
             "children": 0,
         }
@@ -521,7 +523,8 @@ class Situation:
                         },
                         "last_ms": site["observed_at_ms"],
                         "priority": min((a["priority"] for a in at), default=None),
-                        "standing": len(at),
+                        "standing": sum(not a["fold"] for a in at),
+                        "folded": sum(bool(a["fold"]) for a in at),
                     },
                 }
             )

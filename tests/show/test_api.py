@@ -35,12 +35,17 @@ def test_me_says_who_i_am_what_i_may_and_where_to_look(world, open_as):
 
 def test_the_list_of_sites_has_state_and_only_what_is_in_sight(world, open_as):
     world.heard(world.site, 2)
-    world.alarm(priority=1)
-    world.alarm(priority=3)
+    worst, other = world.alarm(priority=1), world.alarm(priority=3)
     status, page = get(open_as(world.officer), "sites")
     assert status == 200
     (site,) = page["items"]
-    assert (site["code"], site["priority"], site["standing"]) == ("tep-1", 1, 2)
+    assert (site["code"], site["priority"], site["standing"], site["folded"]) == ("tep-1", 1, 2, 0)
+    worst.parent = other
+    worst.save()
+    site = get(open_as(world.officer), "sites")[1]["items"][0]
+    assert (site["priority"], site["standing"], site["folded"]) == (1, 1, 1), (
+        "the colour is that of the worst"
+    )
     assert (site["freshness"], site["datastreams"]) == ("live", 1)
 
 
@@ -232,17 +237,21 @@ def test_the_map_sends_markers_when_few_and_cells_when_many(world, open_as, monk
 
     for i in range(6):
         world.add_site(f"m-{i}", f"站 {i}", world.yichang, 111 + i * 0.001, 30.5)
-    world.alarm(priority=2)
+    parent = world.alarm(priority=2)
+    world.alarm(priority=3, parent=parent, cause=parent)
     client = open_as(world.officer)
     body = get(client, "map/sites", bbox="110,29,112,31", zoom=8)[1]
     assert not body["clustered"]
     assert len(body["features"]) == 7
+    marker = body["features"][-1]["properties"]
+    assert (marker["priority"], marker["standing"], marker["folded"]) == (2, 1, 1), "a flood is its parents"
     assert body["features"][-1]["properties"]["code"] == "tep-1"  # drawn last, on top: it has the worst alarm
     monkeypatch.setattr(lists, "SINGLE_MAX", 3)
     body = get(client, "map/sites", bbox="110,29,112,31", zoom=3)[1]
     assert body["clustered"]
     assert sum(f["properties"]["count"] for f in body["features"]) == 7
     assert sum(f["properties"]["standing"] for f in body["features"]) == 1
+    assert sum(f["properties"]["folded"] for f in body["features"]) == 1
     assert get(client, "map/sites", bbox="0,0,1,1", zoom=3)[1]["features"] == []
 
 

@@ -45,7 +45,7 @@ def test_the_alarm_page_says_why_in_words_and_shares(works, open_as):
         assert all(w in page for w in words), (language, words)
         assert page.index("D3") < page.index('<progress max="1"') and "%</strong>" in page
     queue = open_as(works.world.officer).get("/alarms/?kind=detector").content.decode()
-    assert f"/alarms/{alarm.pk}/" in queue and "工况异常" in queue
+    assert f"/alarms/{alarm.pk}/" in queue and "异常检测" in queue
 
 
 def test_pages_show_state_scores_findings_and_truth(works, open_as):

@@ -8,6 +8,7 @@ import yaml
 from django.utils import timezone, translation
 
 from fengsui.people.audit.models import Entry
+from fengsui.run.handlers import title
 from fengsui.run.pipeline import configuration
 from fengsui.show.lists import scenarios as lists
 from fengsui.stores import changes
@@ -16,6 +17,8 @@ from fengsui.stores.history.rows import Rows
 from fengsui.stores.history.segments import write_segments
 from fengsui.warn.alarms.episodes import EventRow, record_events
 from fengsui.warn.alarms.errors import NoShadow
+from fengsui.warn.alarms.grounds import by
+from fengsui.warn.alarms.life import live_payload
 from fengsui.warn.alarms.models import Alarm, Rule, ShadowEpisode
 from fengsui.warn.engine import RAISED
 from fengsui.warn.expressions.cause import Cause
@@ -23,6 +26,7 @@ from fengsui.warn.expressions.in_force import Placed
 from fengsui.warn.scenarios import importing, loader, services, shadows
 from fengsui.warn.scenarios.errors import BadScenarioRule
 from fengsui.warn.scenarios.models import ScenarioRule
+from fengsui.warn.warnings.services import suggested
 
 VALUES = {
     "name": "超压", "name_en": "Overpressure", "expression": "p > high\nand p2 > 2800 kPa", "clear": "p < 2700 kPa",
@@ -218,6 +222,40 @@ def test_rules_come_out_of_a_file_and_what_people_changed_stays(world, second):
     with translation.override("en"), pytest.raises(BadScenarioRule, match=r"rule 2 third.*rule 3"):
         importing.bring("pack", bad, ["tep-1"])
     assert ScenarioRule.objects.count() == 1
+
+
+def test_the_kind_of_its_alarm_is_a_scenario_wherever_it_is_written(world, rule, open_as):
+    record_events([raised(rule)])
+    alarm = Alarm.objects.select_related("site", "datastream").get()
+    assert (alarm.kind, alarm.get_kind_display()) == ("scenario", "情景")
+    zh, en = open_as(world.officer), open_as(world.officer, "en")
+    queue = zh.get("/alarms/?kind=scenario").content.decode()
+    assert "超压 · 情景" in queue and "压力 2950.00 kPa 超过 2895 kPa" in queue and "超压 · 高" not in queue
+    assert "Overpressure · Scenario" in en.get(f"/alarms/{alarm.pk}/").content.decode()
+    item = zh.get("/api/v1/alarms?kind=scenario").json()["items"][0]
+    assert (item["kind"], item["by"]["what"], item["by"]["id"]) == ("scenario", "scenario", rule.pk)
+    assert item["by"]["cause"] == "压力 2950.00 kPa 超过 2895 kPa"
+    assert item["by"]["cause_en"] == "Pressure 2950.00 kPa above 2895 kPa"
+    detail = zh.get(f"/api/v1/alarms/{alarm.pk}").json()
+    assert (detail["rule"]["kind"], detail["rule"]["setpoint"]) == ("scenario", None)
+    assert zh.get("/api/v1/alarms?kind=h").json()["items"] == []
+    assert title(alarm, "zh-hans") == "东山化工厂 · 超压 · 情景"
+    found = zh.get("/api/v1/search?q=超压").json()
+    assert any(hit["name"] == "超压 · 情景" for hit in found["hits"] if hit["kind"] == "alarm")
+    draft = suggested(alarm)
+    assert (
+        draft["headline"] == "东山化工厂超压（情景）"
+        and "压力 2950.00 kPa 超过 2895 kPa" in draft["description"]
+    )
+    rules = zh.get("/rules/?site=tep-1").content.decode()
+    assert "<td>情景</td>" in rules
+    assert live_payload(alarm)["kind"] == "scenario"
+
+
+def test_without_a_sentence_the_conditions_that_held_are_the_cause(world, rule):
+    services.edit(None, rule, {"cause": "", "cause_en": ""}, None, "short")
+    record_events([raised(rule)])
+    assert by(Alarm.objects.get().grounds).cause == "p > high; p2 > 2800 kPa"
 
 
 # ---- shadow ------------------------------------------------------------------------------------------------------

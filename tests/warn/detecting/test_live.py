@@ -106,6 +106,9 @@ def test_a_leap_is_an_alarm_with_its_reason_whose_doing_and_its_end(db, settings
     assert alarm.peak_value == works.x[(peak - T0) // EVERY, 3]
     if method != "course":  # a forecast gets used to it
         assert live._at(T0 + 160 * EVERY) < alarm.cleared_at < live._at(T0 + 200 * EVERY)
+    assert (alarm.grounds["detector"], alarm.grounds["name"]) == (works.detector.pk, "反应单元")
+    assert "超限" in alarm.grounds["cause"] and "D3" in alarm.grounds["cause"]
+    assert "times the limit" in alarm.grounds["cause_en"] and "D3" in alarm.grounds["cause_en"]
     assert alarm.deeds.order_by("id").first().what == "raised"
     topics = list(Event.objects.filter(payload__alarm_id=alarm.pk).values_list("topic", flat=True))
     assert topics[0] == "alarm.raised" and topics.count("alarm.raised") == 1

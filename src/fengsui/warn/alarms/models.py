@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
@@ -25,7 +26,7 @@ class Kind(models.TextChoices):
 
 
 # What an alarm can be besides: found by no rule over one datastream (``raising``), or by a scenario rule.
-FOUND_KINDS = {"detector": _("Detector"), "truth": _("Instrument not true")}
+FOUND_KINDS = {"detector": pgettext_lazy("kind of alarm", "Detector"), "truth": _("Instrument not true")}
 SCENARIO = "scenario"
 ALARM_KINDS = [*Kind.choices, *FOUND_KINDS.items(), (SCENARIO, _("Scenario"))]
 
