@@ -94,7 +94,13 @@ def test_a_draft_runs_in_shadow_is_promoted_and_taken_back(tank, open_screen, as
     assert_accessible(page)
     draft = shadows.of(rule)
     now = int(time.time() * 1000)
-    grounds = {"scenario": draft.pk, "version": 1, "name": draft.name, "cause": "液位 91 % 已超过 90 %", "terms": []}
+    grounds = {
+        "scenario": draft.pk,
+        "version": 1,
+        "name": draft.name,
+        "cause": "液位 91 % 已超过 90 %",
+        "terms": [],
+    }
     record_events([EventRow(draft.rule_id, RAISED, now, 1.0, now, 1.0, now, cause=json.dumps(grounds))])
     page.reload()
     expect(page.locator("#promote-reason")).to_have_value(re.compile("影子规则1次"))
@@ -109,7 +115,9 @@ def test_a_draft_runs_in_shadow_is_promoted_and_taken_back(tank, open_screen, as
     assert_accessible(page)
 
 
-def test_the_desk_says_what_a_scenario_or_a_detector_raised_and_why(open_screen, situation, assert_accessible):
+def test_the_desk_says_what_a_scenario_or_a_detector_raised_and_why(
+    open_screen, situation, assert_accessible
+):
     by = {"id": 7, "version": 2, "name_en": "Overfill"}
     scenario = situation.alarm(500, "yc-chem", "XMEAS_9", "scenario", 1, 1, "active_unacked", 1.0)
     scenario["by"] = by | {
@@ -119,17 +127,21 @@ def test_the_desk_says_what_a_scenario_or_a_detector_raised_and_why(open_screen,
     found["by"] = by | {
         "what": "detector", "name": "泵组", "cause": "该单元偏离正常工况", "cause_en": "Not as in normal operation",
     }  # fmt: skip
-    child = situation.fold(situation.alarm(502, "yc-pump", "TEMP", "silent", 1, 1, "active_unacked", 0.0), found)
+    child = situation.fold(
+        situation.alarm(502, "yc-pump", "TEMP", "silent", 1, 1, "active_unacked", 0.0), found
+    )
     situation.alarms = [scenario, found, child]
     page = open_screen()
     rows = page.locator(".queue [role=option], .pinned [role=option]")
     expect(rows.first).to_contain_text("情景")
     expect(rows.first).to_contain_text("液位 85.5 % 已超过 85 %")
-    expect(page.locator(".queue [role=option]", has_text="异常检测 泵组")).to_contain_text("该单元偏离正常工况")
+    expect(page.locator(".queue [role=option]", has_text="异常检测 泵组")).to_contain_text(
+        "该单元偏离正常工况"
+    )
     rows.first.click()
     expect(page.locator(".case-cause")).to_have_text("液位 85.5 % 已超过 85 %")
     expect(page.locator(".case-figures")).to_have_count(0)
     assert_accessible(page)
-    wall = open_screen("/wall/", size="wall")
+    wall = open_screen("/desk/?mode=wall", size="wall")
     expect(wall.locator(".wall-stage")).to_contain_text("液位 85.5 % 已超过 85 %")
     expect(wall.locator(".wall-value")).to_have_count(0)

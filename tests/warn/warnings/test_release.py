@@ -307,6 +307,7 @@ def test_a_draft_from_an_alarm_says_where_and_what_and_is_not_fit_as_it_is(burea
         datastream=Row(name="硫化氢", unit="ppm"),
         peak_value=31.5,
         raised_at=clock.now(),
+        grounds=None,
         get_kind_display=lambda: "高高报",
     )
     values = services.suggested(alarm)
