@@ -237,6 +237,27 @@ def test_no_body_raises(data):
     )
 
 
+PIECES = st.sampled_from([
+    "<Name>", "</Name>", "<SN>7</SN>", "<a.b>1</a.b>", "<x:y>1</x:y>", "<Name id='1'>烟</Name>", "<a/>", "<a >1</a>",
+    "<Info><SN>2</SN></Info>", "&lt;", "&a;", "]]>", ">", "\r\n", " ", "\x85", "\x0b", "\ufffe", "\ud800", "</Notify>",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES | TEXT | TEXT.map(lambda text: f"<Name>{text}</Name>"), max_size=6).map("".join))
+def test_a_list_of_leaves_reads_as_the_parser_reads_it(inside):
+    short, long = (
+        manscdp.decode(
+            f"<Notify><CmdType>Alarm</CmdType>{inside}{more}</Notify>".encode("utf-8", "surrogatepass")
+        )
+        for more in ("", "<!-- whatever is no leaf goes to the parser -->")
+    )
+    assert type(short) is type(long)
+    if isinstance(short, manscdp.Document):
+        assert short == long
+    else:
+        assert short.reason == long.reason
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -267,7 +288,9 @@ def test_times_are_those_of_china():
     assert manscdp.instant("2010-11-11T19:46:17") == datetime(2010, 11, 11, 11, 46, 17, tzinfo=UTC)
     assert manscdp.instant("2017-05-19T18:09:17.033").microsecond == 33_000
     assert manscdp.instant("2010-11-11T19:46:17Z").hour == 19
-    assert manscdp.instant("2010-13-11T19:46:17") is None
+    assert manscdp.instant("2010-1-1 9:46:17") == datetime(2010, 1, 1, 1, 46, 17, tzinfo=UTC)
+    for wrong in ("2010-13-11T19:46:17", "2010-11-11T24:00:00", "2010-11-11T19:46:60", "2010-W45-4T19:46:17"):
+        assert manscdp.instant(wrong) is None
     assert manscdp.written(datetime(2010, 11, 11, 11, 46, 17, tzinfo=UTC)) == "2010-11-11T19:46:17"
 
 

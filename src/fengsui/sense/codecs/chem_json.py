@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -84,22 +84,22 @@ class Seal:
     mode: Literal["ecb", "cbc"] = "ecb"
     iv: bytes = b""
     text: Literal["base64", "hex"] = "base64"
+    _cipher: Cipher = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.key) not in ((16,) if self.algorithm == "sm4" else (16, 24, 32)):
             raise ValueError(f"a key of {len(self.key)} bytes is none of {self.algorithm}")
         if self.mode == "cbc" and len(self.iv) != 16:
             raise ValueError("CBC needs an iv of 16 bytes")
+        algorithm = algorithms.AES(self.key) if self.algorithm == "aes" else algorithms.SM4(self.key)
+        mode = modes.CBC(self.iv) if self.mode == "cbc" else modes.ECB()  # noqa: S305
+        object.__setattr__(self, "_cipher", Cipher(algorithm, mode))
 
     def __repr__(self) -> str:
         return f"Seal({self.algorithm}-{self.mode}, key of {len(self.key)} bytes)"
 
-    def _cipher(self) -> Cipher:
-        algorithm = algorithms.AES(self.key) if self.algorithm == "aes" else algorithms.SM4(self.key)
-        return Cipher(algorithm, modes.CBC(self.iv) if self.mode == "cbc" else modes.ECB())  # noqa: S305
-
     def close(self, plain: bytes) -> str:
-        padder, encryptor = padding.PKCS7(128).padder(), self._cipher().encryptor()
+        padder, encryptor = padding.PKCS7(128).padder(), self._cipher.encryptor()
         sealed = encryptor.update(padder.update(plain) + padder.finalize()) + encryptor.finalize()
         return sealed.hex() if self.text == "hex" else base64.b64encode(sealed).decode()
 
@@ -113,7 +113,7 @@ class Seal:
             )
         except binascii.Error as error:
             raise ValueError(str(error)) from None
-        decryptor, unpadder = self._cipher().decryptor(), padding.PKCS7(128).unpadder()
+        decryptor, unpadder = self._cipher.decryptor(), padding.PKCS7(128).unpadder()
         padded = decryptor.update(raw) + decryptor.finalize()
         return unpadder.update(padded) + unpadder.finalize()
 
@@ -127,10 +127,10 @@ def feed(buffer: bytes, ended: bool = False) -> Cut:
         segment, after = buffer[at:end], end + len(END)
         if segment.strip(BLANK):
             found, start = _record(segment)
-            if segment[:start].strip(BLANK):
+            if start and segment[:start].strip(BLANK):
                 refused.append(BadFrame("noise", segment[:start], "bytes that begin no record"))
-            if isinstance(found, Record):
-                records.append(replace(found, raw=buffer[at + start : after]))
+            if isinstance(found, dict):
+                records.append(_of(found, buffer[at + start : after]))
             else:
                 refused.append(BadFrame(found, buffer[at:after], _REASONS[found]))
         else:
@@ -213,9 +213,15 @@ def readings(table: Iterable[Mapping[str, Any]], columns: Columns) -> tuple[list
     """
     found: list[Measured] = []
     refused: list[BadFrame] = []
+    instants: dict[str, int | None] = {}  # most rows of a record are of one
     for row in table:
-        code, at = row.get(columns.code), time_ms(row.get(columns.time))
-        value = _number(row.get(columns.value))
+        code, when, value = row.get(columns.code), row.get(columns.time), _number(row.get(columns.value))
+        if not isinstance(when, str):
+            at = time_ms(when)
+        elif when in instants:
+            at = instants[when]
+        else:
+            at = instants[when] = time_ms(when)
         if not isinstance(code, str) or not code or at is None or value is None:
             missing = "code" if not isinstance(code, str) or not code else "time" if at is None else "value"
             refused.append(
@@ -341,8 +347,8 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _record(segment: bytes) -> tuple[Record | str, int]:
-    """The record in a segment and where it begins, or the reason why there is none."""
+def _record(segment: bytes) -> tuple[dict[str, Any] | str, int]:
+    """The envelope in a segment and where it begins, or the reason why there is none."""
     if len(segment) > MAX_RECORD:
         return "too long", 0
     reason, at = "json", -1
@@ -358,16 +364,18 @@ def _record(segment: bytes) -> tuple[Record | str, int]:
         except (ValueError, RecursionError):
             continue
         if isinstance(said, dict) and isinstance(said.get("serviceId"), str) and "data" in said:
-            return _of(said), at
+            return said, at
         reason = "envelope"
     return reason, 0
 
 
-def _of(said: dict[str, Any]) -> Record:
-    known = ("appId", "serviceId", "dataId", "districtCode", "data")
-    app_id, service_id, data_id, district = (_said(said.get(name)) for name in known[:4])
-    more = {name: value for name, value in said.items() if name not in known}
-    return Record(app_id, service_id, data_id, district, said["data"], more)
+def _of(said: dict[str, Any], raw: bytes) -> Record:
+    app_id, service_id, data_id, district = (_said(said.get(name)) for name in _KNOWN[:4])
+    more = {name: value for name, value in said.items() if name not in _KNOWN}
+    return Record(app_id, service_id, data_id, district, said["data"], more, raw)
+
+
+_KNOWN = ("appId", "serviceId", "dataId", "districtCode", "data")
 
 
 def _said(value: object) -> str:

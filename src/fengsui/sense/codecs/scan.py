@@ -39,6 +39,10 @@ def cut(
     refusal  ``(raw, span, head)`` → why ``raw`` is refused; ``span`` reaches to where the next frame or the end stands,
              b"" if that is not known.  The refusal may take the whole span, when only the length was wrong.
     """
+    if mark.match(buffer):  # most often the buffer is one frame
+        here = head(buffer, 0)
+        if here is not None and here.size == len(buffer) and fits(buffer, 0, here):
+            return Cut([frame(buffer, here)], [], b"")
     frames: list[Any] = []
     refused: list[BadFrame] = []
     kept = at = 0  # everything before ``kept`` is in a frame or a refusal

@@ -80,7 +80,7 @@ ALARM_METHOD: dict[int, Term] = {
 }
 VERSIONS = {"1.0": "2011", "1.1": "2014", "2.0": "2016", "3.0": "2022"}
 
-# what MobilePosition carries: element, code at home, unit
+# what MobilePosition carries: element, code at home, unit; the place itself stands first
 POSITION = (
     ("Longitude", "position.longitude", "°"),
     ("Latitude", "position.latitude", "°"),
@@ -184,14 +184,14 @@ def _position(node: Node, device: str) -> list[Measured]:
     said = node.texts()
     who = said.get("TargetID") or said.get("DeviceID") or device
     at = milliseconds(manscdp.instant(said.get("Time") or said.get("CaptureTime", "")))
-    values = {code: (manscdp.real(said.get(name, "")), unit) for name, code, unit in POSITION}
-    longitude, latitude = values["position.longitude"][0], values["position.latitude"][0]
+    longitude, latitude = manscdp.real(said.get("Longitude", "")), manscdp.real(said.get("Latitude", ""))
     fixed = longitude is not None and latitude is not None and abs(longitude) <= 180 and abs(latitude) <= 90
-    return [
-        Measured(who, code, at, value, unit)
-        for code, (value, unit) in values.items()
-        if value is not None and (fixed or code not in ("position.longitude", "position.latitude"))
-    ]
+    told = []
+    for name, code, unit in POSITION if fixed else POSITION[2:]:
+        value = manscdp.real(said.get(name, ""))
+        if value is not None:
+            told.append(Measured(who, code, at, value, unit))
+    return told
 
 
 def _described(message: Message) -> dict[str, Any]:

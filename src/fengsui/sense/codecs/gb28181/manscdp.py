@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from xml.parsers import expat
@@ -24,10 +25,15 @@ ROOTS = ("Query", "Control", "Notify", "Response")
 _DECLARATION = re.compile(rb"\A\s*<\?xml[^>]{0,200}?\?>", re.DOTALL)
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,20})[\"']")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_ROOT = re.compile(rf"[ \t\r\n]*<({'|'.join(ROOTS)})>")
+_LEAF = re.compile(r"<([A-Za-z][A-Za-z0-9]{0,63})>([^<>&\x00-\x1f\ud800-\udfff\ufffe\uffff]*)</\1>")
+FLAT = 4096  # characters; longer than any list of leaves is
 _TIME = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})\d*)?(Z|[+-]\d{2}:?\d{2})?\Z"
 )
-
+_USUAL_TIME = re.compile(  # of _TIME, what datetime itself reads
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\Z"
+)
 
 NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})  # shared: most elements have none
 
@@ -113,7 +119,7 @@ def decode(body: bytes) -> Document | BadFrame:
         return BadFrame("length", body[:256], f"{len(body)} bytes of XML; {MAX_BYTES} at most")
     text, charset, departures = _text(body)
     try:
-        root = _tree(text)
+        root = _flat(text) or _tree(text)
     except _Refused as why:
         return BadFrame("xml", body[:4096], str(why))
     except expat.ExpatError as error:
@@ -166,7 +172,13 @@ def real(text: str) -> float | None:
 
 def instant(text: str) -> datetime | None:
     """A time of the standard (``2010-11-11T19:46:17``, China's unless it says a zone); None for anything else."""
-    found = _TIME.match(text.strip()[:40])
+    text = text.strip()
+    if _USUAL_TIME.match(text):
+        try:
+            return datetime.fromisoformat(f"{text}+08:00")
+        except ValueError:
+            return None
+    found = _TIME.match(text[:40])
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(one) for one in found.groups()[:6])
@@ -211,19 +223,53 @@ def _text(body: bytes) -> tuple[str, str, tuple[str, ...]]:
     """The text without its declaration, the charset it is in, and what departs from the declaration."""
     body = body.removeprefix(b"\xef\xbb\xbf")
     declaration = _DECLARATION.match(body)
-    declared = _ENCODING.search(declaration[0]) if declaration else None
-    name = declared[1].decode().upper() if declared else "UTF-8"
+    name, tried = _declared(declaration[0]) if declaration else ("UTF-8", "utf-8")
     inside = (body[declaration.end() :] if declaration else body).rstrip(b"\0")
-    tried = "gb18030" if name in ("GB2312", "GBK", "GB18030", "GB_2312-80") else "utf-8"
     notes = () if name in ("UTF-8", "UTF8") or tried == "gb18030" else ("charset",)
+    if inside.isascii():
+        return inside.decode("ascii"), _charset(tried, name), notes
     for charset in (tried, "gb18030" if tried == "utf-8" else "utf-8"):
         try:
             text = inside.decode(charset)
         except UnicodeDecodeError:
             notes = ("charset",)
             continue
-        return text, "UTF-8" if charset == "utf-8" else "GB18030" if name == "GB18030" else "GB2312", notes
+        return text, _charset(charset, name), notes
     return inside.decode(tried, "replace"), name, ("charset", "letters_lost")
+
+
+def _charset(codec: str, declared: str) -> str:
+    return "UTF-8" if codec == "utf-8" else "GB18030" if declared == "GB18030" else "GB2312"
+
+
+@lru_cache(maxsize=64)
+def _declared(declaration: bytes) -> tuple[str, str]:
+    """The charset that an XML declaration names, and the codec to try first."""
+    declared = _ENCODING.search(declaration)
+    name = declared[1].decode().upper() if declared else "UTF-8"
+    return name, "gb18030" if name in ("GB2312", "GBK", "GB18030", "GB_2312-80") else "utf-8"
+
+
+def _flat(text: str) -> Node | None:
+    """A root of leaves, as every notification is: no attributes, entities, comments, or breaks within a text.
+
+    What this reads the parser reads alike, three times slower; None for everything else.
+    """
+    root = _ROOT.match(text) if len(text) <= FLAT else None
+    if root is None:
+        return None
+    inside = text[root.end() :].rstrip(" \t\r\n")
+    end = f"</{root[1]}>"
+    if not inside.endswith(end):
+        return None
+    parts = _LEAF.split(inside[: -len(end)])
+    if "".join(parts[::3]).strip(" \t\r\n"):
+        return None
+    leaves = [
+        Node(name, said.strip(), [], NO_ATTRIBUTES)
+        for name, said in zip(parts[1::3], parts[2::3], strict=True)
+    ]
+    return Node(root[1], "", leaves, NO_ATTRIBUTES) if leaves else None
 
 
 def _tree(text: str) -> Node:

@@ -44,7 +44,7 @@ _REQUEST = rb"(?:" + b"|".join(m.encode() for m in METHODS) + rb") sips?:[!-~]{1
 _STATUS = rb"SIP/2\.0 [1-6][0-9]{2}(?: [^\r\n]{0,256})?"
 _MARK = re.compile(rb"(?:" + _REQUEST + rb"|" + _STATUS + rb")\r\n")
 _START = re.compile(rb"(?:([A-Z]+) (sips?:[!-~]+) SIP/2\.0|SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?)\Z")
-_HEADER = re.compile(rb"([A-Za-z0-9.!%*_+`'~-]{1,64})[ \t]*:[ \t]*(.*)\Z", re.DOTALL)
+_NAME = re.compile(r"([A-Za-z0-9.!%*_+`'~-]{1,64})[ \t]*\Z")
 
 
 def _beginnings(word: bytes) -> bytes:
@@ -163,7 +163,9 @@ def feed(buffer: bytes, ended: bool = False) -> Cut:
     cut = scan.cut(
         buffer, ended, mark=_MARK, begun=_BEGUN, head=_head, fits=_fits, frame=_frame, refusal=_refusal
     )  # fmt: skip
-    return Cut(cut.frames, [one for one in cut.refused if one.data.strip(b"\r\n")], cut.rest)
+    if cut.refused:
+        return Cut(cut.frames, [one for one in cut.refused if one.data.strip(b"\r\n")], cut.rest)
+    return cut
 
 
 def read_datagram(data: bytes) -> Message | BadFrame:
@@ -234,25 +236,27 @@ def _headers(head: bytes) -> _Read | str:
     start = _START.match(lines[0])
     if start is None:
         return "the start line is none of SIP/2.0"
-    rest = head[len(lines[0]) :] + b"\r\n"
-    if (b"SIP/2.0 " in head[1:] or b" SIP/2.0\r\n" in rest) and _MARK.search(head + b"\r\n", 1):
+    another = head.find(b"SIP/2.0 ", 1) > 0 or b" SIP/2.0\r\n" in head[len(lines[0]) :] + b"\r\n"
+    if another and _MARK.search(head + b"\r\n", 1):
         return "another message begins within the head"
     if len(lines) - 1 > MAX_HEADERS:
         return f"more than {MAX_HEADERS} header lines"
     headers: list[tuple[str, str]] = []
     first: dict[str, str] = {}
-    for line in lines[1:]:
-        found = _HEADER.match(line)
-        if found is None:
-            return f"not a header line: {_text(line[:80])}"
-        name, low = _named(found[1])
-        value = _text(found[2]).strip()
+    for line in _texts(lines[1:]):
+        written, colon, said = line.partition(":")
+        named = _named(written if len(written) <= 64 else written.rstrip(" \t")[:65]) if colon else None
+        if named is None:
+            return f"not a header line: {line[:80]}"
+        name, low = named
+        value = said.strip()
         headers.append((name, value))
-        first.setdefault(low, value)
+        if low not in first:
+            first[low] = value
     if not first.keys() >= _REQUIRED:
         return f"without the header {', '.join(name for name in REQUIRED if name not in first)}"
     departures = () if parameter(first["via"], "branch") else ("no_branch",)
-    said = first.get("content-length", "").strip()
+    said = first.get("content-length", "")
     length = int(said) if _is_number(said) else None
     if start[1]:
         return _Read(start[1].decode(), start[2].decode(), 0, "", tuple(headers), departures, length)
@@ -260,10 +264,12 @@ def _headers(head: bytes) -> _Read | str:
 
 
 @lru_cache(maxsize=256)
-def _named(written: bytes) -> tuple[str, str]:
-    """A header's name, written out where it is compact, and the same in small letters."""
-    name = written.decode()
-    name = COMPACT.get(name.lower(), name)
+def _named(written: str) -> tuple[str, str] | None:
+    """A header's name, written out where it is compact, and the same in small letters; None where it is no name."""
+    found = _NAME.match(written)
+    if found is None:
+        return None
+    name = COMPACT.get(found[1].lower(), found[1])
     return name, name.lower()
 
 
@@ -389,6 +395,14 @@ def _answered(via: str, received: tuple[str, int]) -> str:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 10
+
+
+def _texts(lines: list[bytes]) -> list[str]:
+    """Lines without CR LF as text, all of them at once where they are UTF-8."""
+    try:
+        return b"\r\n".join(lines).decode().split("\r\n") if lines else []
+    except UnicodeDecodeError:
+        return [_text(line) for line in lines]
 
 
 def _text(data: bytes) -> str:
