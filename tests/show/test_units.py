@@ -6,6 +6,7 @@ import time
 import msgspec
 import numpy as np
 import pytest
+from django.forms import model_to_dict
 
 from fengsui.people.audit.models import Entry
 from fengsui.people.orgs.access import MAY
@@ -591,6 +592,34 @@ def test_units_are_imported_all_or_none(world):
     assert [row.row for row in report.bad] == [2, 3, 4, 5, 6, 7, 8]
     assert Unit.objects.count() == 2
     assert _import("site,code,colour\n", world.yichang).bad_count == 2
+
+
+def test_many_new_units_are_made_in_one_go_and_as_one_by_one(world, django_assert_max_num_queries):
+    heading = "site,code,name,kind,terminal,period_s,is_active\n"
+    rows = "".join(f"tep-1,c{n},车{n},person,{n or ''},5,{'no' if n == 3 else ''}\n" for n in range(300))
+    with django_assert_max_num_queries(60):
+        report = _import(heading + rows, world.yichang)
+    assert (report.created, report.updated, report.bad) == (300, 0, [])
+    services.keep_unit(
+        None, site=world.site, code="d3", name="车3", kind="person", period_ms=5000, is_active=False
+    )
+
+    def told(code: str) -> list:
+        unit = Unit.objects.get(thing__code=code)
+        streams = [getattr(unit, field) for field in services.STREAMS]
+        skipped = ("id", "code", "thing", "created_at", "slot")
+        return [
+            (unit.kind, unit.is_active, unit.site_id, unit.thing.name),
+            *({k: v for k, v in model_to_dict(one).items() if k not in skipped} for one in streams),
+            [one.code.removeprefix(code) for one in streams],
+        ]
+
+    assert told("c3") == told("d3")
+    twice = _import(
+        heading + "tep-1,e1,甲,person,9001,,\ntep-1,e1,乙,person,9001,,\ntep-1,e2,丙,person,9001,,\n",
+        world.yichang,
+    )
+    assert [(one.row, one.column) for one in twice.bad] == [(4, "code")]
 
 
 def test_a_unit_takes_datastreams_that_are_there_and_no_two_share_one(world):

@@ -9,7 +9,7 @@ import shutil
 from typing import Any
 
 from fengsui.run.benches.figure import Figure, figure
-from fengsui.run.benches.units import PATIENCE_S, UNITS, Fleet, raise_failures, running
+from fengsui.run.benches.units import PATIENCE_S, UNITS, Fleet, logged_in, raise_failures, running
 from fengsui.run.scratch import CHROMIUM
 
 ABOUT = "the duty desk's map in Chromium with 1,000 units at 1 Hz: frames a second, long tasks, memory"
@@ -47,10 +47,7 @@ async def _measure(url: str, port: int, told: dict[str, Any], seconds: float) ->
     fleet = Fleet(port, told["units"])
     drives = [asyncio.create_task(fleet.drive(n)) for n in range(UNITS)]
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            while fleet.ready < UNITS:
-                raise_failures(drives)
-                await asyncio.sleep(0.1)
+        await logged_in(fleet, drives)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=chromium, args=[*CHROMIUM, "--enable-precise-memory-info"]

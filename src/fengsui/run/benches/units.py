@@ -31,6 +31,7 @@ ABOUT = (
 )
 UNITS, SITES = 1_000, 20
 PATIENCE_S = 60.0
+SET_UP_S = 300.0
 UNFENCED = "unfenced"
 SETTLE_S = 5.0
 LON, LAT = 111.29, 30.69
@@ -71,7 +72,12 @@ def running(*, fenced: bool = True) -> Iterator[tuple[Scratch, int, dict[str, An
             start("bus")
             _until(lambda: made.run("migrate", seconds=600).returncode == 0)
             set_up = [*made.command()[:-1], "fengsui.run.benches.units", *([] if fenced else [UNFENCED])]
-            done = subprocess.run(set_up, env=made.env, capture_output=True, text=True)
+            try:
+                done = subprocess.run(set_up, env=made.env, capture_output=True, text=True, timeout=SET_UP_S)
+            except subprocess.TimeoutExpired:
+                raise RuntimeError(
+                    f"{UNITS} units were not made within {SET_UP_S:g} s: is the machine busy?"
+                ) from None
             if done.returncode:
                 raise RuntimeError(done.stderr[-2000:])
             for name in ("gateway", "pipeline", "web"):
@@ -83,7 +89,10 @@ def running(*, fenced: bool = True) -> Iterator[tuple[Scratch, int, dict[str, An
         finally:
             for process in reversed(list(roles.values())):
                 process.send_signal(signal.SIGTERM)
-                process.wait(30)
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
 
 def made_ready(made: Scratch) -> bool:
@@ -182,9 +191,7 @@ async def _measure(
     try:
         async with asyncio.timeout(PATIENCE_S):
             await ready.wait()
-            while fleet.ready < UNITS:
-                raise_failures(drives)
-                await asyncio.sleep(0.1)
+        await logged_in(fleet, drives)
         fleet.going.set()
         await asyncio.sleep(SETTLE_S)
         began, before = time.monotonic(), {name: _cpu_s(pid) for name, pid in pids.items()}
@@ -217,6 +224,19 @@ async def _measure(
         ),
         *cpu,
     ]
+
+
+async def logged_in(fleet: Fleet, drives: list[asyncio.Task[None]]) -> None:
+    """Until all vehicles have logged in.  Raises RuntimeError after PATIENCE_S, and what a vehicle met."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while fleet.ready < UNITS:
+                raise_failures(drives)
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise RuntimeError(
+            f"{fleet.ready} of {UNITS} vehicles had logged in after {PATIENCE_S:g} s: is the machine busy?"
+        ) from None
 
 
 def raise_failures(tasks: list[asyncio.Task[None]]) -> None:

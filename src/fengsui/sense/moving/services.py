@@ -4,10 +4,10 @@ Events left in the outbox: ``unit.changed`` with ``units`` (their ids), for who 
 """
 
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -32,6 +32,7 @@ STREAMS: dict[str, tuple[str, str, str, str, str, float, float, int]] = {
 }
 PERIOD_MS = 10_000
 MOST_ROWS = 100_000
+BATCH = 2_000  # rows a statement
 COLUMNS = (
     "site", "code", "name", "name_en", "kind", "terminal", "user", "longitude", "latitude", "speed", "course",
     "period_s", "is_active",
@@ -101,6 +102,7 @@ def import_units(actor: Any, org: Org, file: IO[bytes], dry_run: bool = False) -
     changed: list[int] = []
     if not report.bad_count:
         sites = {site.code: site for site in Site.objects.filter(org_path__startswith=org.path)}
+        wanted: list[_Wanted] = []
         with transaction.atomic():
             for number, cells in rows:
                 report.rows += 1
@@ -109,7 +111,9 @@ def import_units(actor: Any, org: Org, file: IO[bytes], dry_run: bool = False) -
                         _("More than %(most)s rows: split the file.") % {"most": f"{MOST_ROWS:,}"}
                     )
                 row = dict(zip(names, cells, strict=False))
-                _import_row(report, number, row, sites, changed)
+                if (one := _wanted(report, number, row, sites)) is not None:
+                    wanted.append(one)
+            _keep_all(report, wanted, changed)
             if dry_run or report.bad:
                 transaction.set_rollback(True)
     if changed and not (dry_run or report.bad):
@@ -161,9 +165,16 @@ def _own(actor: Any) -> Unit:
     return unit
 
 
-def _import_row(
-    report: Report, number: int, row: dict[str, str], sites: dict[str, Site], changed: list[int]
-) -> None:
+class _Wanted(NamedTuple):
+    """A row that can be read: the arguments of ``_keep``."""
+
+    number: int
+    site: Site
+    user: Any
+    values: dict[str, Any]
+
+
+def _wanted(report: Report, number: int, row: dict[str, str], sites: dict[str, Site]) -> _Wanted | None:
     bad = report.bad_count
 
     def read(name: str, how: Any, default: Any = "") -> Any:
@@ -199,19 +210,97 @@ def _import_row(
             report.refuse(
                 number, "user", row["user"], _("is nobody who logs in here"), _("Correct the name.")
             )
-    if report.bad_count > bad or site is None:
-        return
+    return None if report.bad_count > bad or site is None else _Wanted(number, site, user, values)
+
+
+def _keep_all(report: Report, wanted: list[_Wanted], changed: list[int]) -> None:
+    """What is new and touches nothing that is there is made in one go, everything else row by row."""
+    new = _untouched(wanted)
     try:
         with transaction.atomic():
-            unit, made = _keep(site=site, user=user, **values)
-    except BadUnit as error:
-        report.refuse(number, "code", row["code"], str(error), "")
-        return
-    changed.append(unit.pk)
-    if made:
-        report.created += 1
-    else:
-        report.updated += 1
+            units = _make([wanted[place] for place in sorted(new)])
+    except IntegrityError:  # somebody else makes the same at this moment
+        new, units = set(), []
+    changed += [unit.pk for unit in units]
+    report.created += len(units)
+    for place, one in enumerate(wanted):
+        if place in new:
+            continue
+        try:
+            with transaction.atomic():
+                unit, made = _keep(site=one.site, user=one.user, **one.values)
+        except BadUnit as error:
+            report.refuse(one.number, "code", one.values["code"], str(error), "")
+            continue
+        changed.append(unit.pk)
+        if made:
+            report.created += 1
+        else:
+            report.updated += 1
+    report.bad.sort(key=lambda bad: bad.row)
+
+
+def _untouched(wanted: list[_Wanted]) -> set[int]:
+    """Places of rows of nobody's phone, whose thing, datastreams and terminal are in no other row and not here."""
+    sites = {one.site.pk for one in wanted}
+    codes: dict[tuple[int, str], int] = {}  # (site, code): how often the file has it
+    terminals: dict[str, int] = {}
+    for one in wanted:
+        for own in (one.values["code"], *_codes(one.values["code"])):
+            codes[one.site.pk, own] = codes.get((one.site.pk, own), 0) + 1
+        terminals[one.values["terminal"]] = terminals.get(one.values["terminal"], 0) + 1
+    names = list({name for _site, name in codes})
+    there: set[tuple[int, str]] = set()
+    for model in (Thing, Datastream):
+        for begin in range(0, len(names), BATCH):
+            part = model.objects.filter(site__in=sites, code__in=names[begin : begin + BATCH])
+            there.update(part.values_list("site_id", "code"))
+    held = set(Unit.objects.exclude(terminal="").values_list("terminal", flat=True))
+    return {
+        place
+        for place, one in enumerate(wanted)
+        if one.user is None
+        and not one.values["streams"]
+        and (not (terminal := one.values["terminal"]) or (terminals[terminal] == 1 and terminal not in held))
+        and all(
+            codes[one.site.pk, own] == 1 and (one.site.pk, own) not in there
+            for own in (one.values["code"], *_codes(one.values["code"]))
+        )
+    }
+
+
+def _make(wanted: list[_Wanted]) -> list[Unit]:
+    things = Thing.objects.bulk_create(
+        [
+            Thing(
+                site=one.site, code=one.values["code"], name=one.values["name"], name_en=one.values["name_en"]
+            )
+            for one in wanted
+        ],
+        batch_size=BATCH,
+    )
+    found: dict[str, list[Datastream]] = {}
+    for field, own in zip(
+        STREAMS, zip(*(_codes(one.values["code"]) for one in wanted), strict=True), strict=False
+    ):
+        prop = _property(field)
+        found[field] = Datastream.objects.bulk_create(
+            [
+                Datastream(site=one.site, code=code, **_made(thing, prop, field, one.values["period_ms"]))
+                for one, thing, code in zip(wanted, things, own, strict=True)
+            ],
+            batch_size=BATCH,
+        )
+    return Unit.objects.bulk_create(
+        [
+            Unit(
+                thing=thing, site=one.site, kind=one.values["kind"], terminal=one.values["terminal"],
+                is_active=one.values["is_active"], **{field: found[field][place] for field in STREAMS},
+            )
+            for place, (one, thing) in enumerate(zip(wanted, things, strict=True))
+        ],
+        batch_size=BATCH,
+    )  # fmt: skip
 
 
 def _kind(text: str) -> str:
@@ -267,8 +356,8 @@ def _keep(
 
 
 def _stream(site: Site, thing: Thing, code: str, field: str, named: str, period_ms: int) -> Datastream:
-    suffix, observed, zh, en, unit, low, high, decimals = STREAMS[field]
     if named:
+        unit = STREAMS[field][4]
         stream = Datastream.objects.filter(site=site, code=named).first()
         if stream is None:
             raise BadUnit(_("The site has no datastream “%(code)s”.") % {"code": named[:64]})
@@ -280,16 +369,31 @@ def _stream(site: Site, thing: Thing, code: str, field: str, named: str, period_
         if holder is not None:
             raise BadUnit(_("The datastream %(code)s is that of another unit.") % {"code": named[:64]})
         return stream
-    prop, _made = ObservedProperty.objects.get_or_create(code=observed, defaults={"name": zh, "name_en": en})
-    stream, _made = Datastream.objects.get_or_create(
-        site=site, code=f"{code}.{suffix}"[:64],
-        defaults={
-            "thing": thing, "observed_property": prop, "name": f"{thing.name} {zh}"[:120],
-            "name_en": f"{thing.name_en or thing.name} {en}"[:160], "unit": unit, "range_min": low, "range_max": high,
-            "period_ms": period_ms, "decimals": decimals,
-        },
-    )  # fmt: skip
+    own = _codes(code)[list(STREAMS).index(field)]
+    stream, _new = Datastream.objects.get_or_create(
+        site=site, code=own, defaults=_made(thing, _property(field), field, period_ms)
+    )
     return stream
+
+
+def _codes(code: str) -> list[str]:
+    """The datastreams of a unit, in the order of STREAMS."""
+    return [f"{code}.{suffix}"[:64] for suffix, *_ in STREAMS.values()]
+
+
+def _property(field: str) -> ObservedProperty:
+    _suffix, observed, zh, en, *_ = STREAMS[field]
+    return ObservedProperty.objects.get_or_create(code=observed, defaults={"name": zh, "name_en": en})[0]
+
+
+def _made(thing: Thing, prop: ObservedProperty, field: str, period_ms: int) -> dict[str, Any]:
+    """A new datastream of a unit, but for its site and code."""
+    _suffix, _observed, zh, en, unit, low, high, decimals = STREAMS[field]
+    return {
+        "thing": thing, "observed_property": prop, "name": f"{thing.name} {zh}"[:120],
+        "name_en": f"{thing.name_en or thing.name} {en}"[:160], "unit": unit, "range_min": low, "range_max": high,
+        "period_ms": period_ms, "decimals": decimals,
+    }  # fmt: skip
 
 
 def no_unit() -> str:
