@@ -27,6 +27,7 @@ _django = get_asgi_application()
 
 from fengsui.run.intake import Intake  # noqa: E402 - models: after Django is set up
 from fengsui.sense.gateways import http  # noqa: E402
+from fengsui.sense.media import folder  # noqa: E402
 from fengsui.show.live import hub, stream  # noqa: E402
 from fengsui.show.sta import posting  # noqa: E402
 
@@ -70,6 +71,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     starting = asyncio.create_task(
         intake.start()
     )  # waits for the database; pages say so themselves meanwhile
+    claiming = asyncio.create_task(folder.claim_when_ready())
     _intake = intake
     posting.use(intake.from_threads())
     sys.setswitchinterval(SWITCH_S)
@@ -79,6 +81,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     hub.stop()
     starting.cancel()
+    claiming.cancel()
     posting.use(None)
     await intake.close()
     await heartbeat.stop()

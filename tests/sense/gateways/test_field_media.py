@@ -11,7 +11,7 @@ from fengsui.sense.codecs.jt808.frame import Frame, feed
 from fengsui.sense.codecs.jt808.frame import encode as encode_frame
 from fengsui.sense.codecs.jt808.message import decode, encode
 from fengsui.sense.gateways.field.commands import Command, send
-from fengsui.sense.media import store
+from fengsui.sense.media import folder, store
 from fengsui.sense.media.models import FOLDER, Medium
 from fengsui.sense.simulators import jt808 as simulated
 from fengsui.sense.simulators import sl651 as station
@@ -126,6 +126,27 @@ async def test_what_is_not_kept_is_not_confirmed_and_its_reason_is_kept(
         assert await told(caller, until=(0x8001, 1)) == [(0x8001, 1)]
         assert [why for why, _bytes in await world.refused()] == [f"jt808: {reason}"]
         assert await table(rows) == files(place) == []
+        caller.close()
+
+
+async def test_a_folder_that_no_portal_reads_is_not_given_a_picture_and_the_terminal_keeps_it(
+    place, clean_bus
+):
+    async with gateway(clean_bus, "jt808") as world:
+        use(world)
+        await table(folder.claim)
+        (place / folder.MARK).unlink()  # the gateway of another machine, with a folder of its own
+        caller = await logged_in(world)
+        for part in picture(123, 5):
+            await caller.send(part)
+        assert KEPT not in await told(caller, until=(0x8001, 1))
+        assert [why for why, _bytes in await world.refused()] == ["jt808: media_elsewhere"]
+        assert await table(rows) == []
+        await table(folder.claim)  # what a portal does to the folder that it reads
+        for part in picture(123, 900):
+            await caller.send(part)
+        await told(caller, until=KEPT)
+        assert [path.read_bytes() for path in files(place)] == [PICTURE]
         caller.close()
 
 

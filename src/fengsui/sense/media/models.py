@@ -110,3 +110,10 @@ class Medium(models.Model):
     def is_shown(self) -> bool:
         """Whether a browser may show it on a page of ours."""
         return self.is_here and self.content_type == "image/jpeg"
+
+
+class Folder(models.Model):
+    """One row: the mark that portals write into the folder of media, so that a gateway knows whether it is the same."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    mark = models.CharField(max_length=32)

@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from fengsui.people import audit
 from fengsui.sense.gateways.field.adapter import Identity, Media, Origin
+from fengsui.sense.media import folder
 from fengsui.sense.media.models import FOLDER, Medium, MediumKind
 from fengsui.stores.changes import in_thread
 from fengsui.stores.durable import make_folder
@@ -42,12 +43,13 @@ WAITED_FOR = timedelta(days=30)  # for a file of which we only know that it is t
 LOOK_S = 60.0  # how often the size of all files is counted anew
 PAUSE_S = 1.0  # before the database or the disk is tried again
 
-EMPTY, TYPE, SIZE, DEVICE_FULL, FULL = (
+EMPTY, TYPE, SIZE, DEVICE_FULL, FULL, ELSEWHERE = (
     "media_empty",
     "media_type",
     "media_size",
     "media_device_full",
     "media_full",
+    "media_elsewhere",
 )
 
 
@@ -103,6 +105,8 @@ class Store:
         sha256 = hashlib.sha256(media.data).hexdigest()
         if self._has(identity, media, sha256, now):
             return ""
+        if not folder.is_shared():
+            return ELSEWHERE
         kind = kind_of(media.data[:16])
         problem = self._problem(identity, media.data, kind.ending if kind else "")
         if problem or kind is None:
