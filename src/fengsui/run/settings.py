@@ -34,7 +34,7 @@ SETTINGS = {
         Setting("FENGSUI_GATEWAY_PORT", "8010", "port of the gateway's own HTTP listener"),
         Setting("FENGSUI_MQTT_PORT", "1883", "port of the bus's MQTT 3.1.1 listener"),
         Setting("FENGSUI_HJ212_PORT", "0", "port for HJ 212 devices over TCP; 0: off"),
-        Setting("FENGSUI_SL651_PORT", "0", "port for SL 651 stations over TCP; 0: off"),
+        Setting("FENGSUI_SL651_PORT", "0", "port for SL 651 stations over TCP and UDP; 0: off"),
         Setting("FENGSUI_GB26875_PORT", "0", "port for GB/T 26875 devices over TCP and UDP; 0: off"),
         Setting("FENGSUI_JT808_PORT", "0", "port for JT/T 808 terminals over TCP and UDP; 0: off"),
         Setting("FENGSUI_CHEM_JSON_PORT", "0", "port for sealed JSON of hazardous chemicals; 0: off"),

@@ -154,6 +154,20 @@ async def test_a_missing_packet_is_asked_for_and_the_whole_message_confirmed(sit
         assert await named(world, codes) == [("Z", ms(at), 3.5)]
 
 
+async def test_a_station_reports_over_udp_and_half_a_datagram_is_refused(site, codes, clean_bus):
+    async with gateway(clean_bus, "sl651") as world:
+        station, heard = await asyncio.get_running_loop().create_datagram_endpoint(
+            Datagrams, remote_addr=("127.0.0.1", world.port("sl651"))
+        )
+        station.sendto(report(7, "1.5")[:-5])
+        station.sendto(report(7, "1.5"))
+        [answer] = sl651.feed(await asyncio.wait_for(heard.heard.get(), 20), ended=True).frames
+        assert (answer.end, answer.station) == (words.EOT, STATION)
+        assert [value for _, _, value in await named(world, codes)] == [1.5, 1234.5]
+        assert {why for why, _ in await world.refused()} == {"sl651: cut"}
+        station.close()
+
+
 async def test_a_query_is_answered_by_the_stations_own_report(site, clean_bus):
     async with gateway(clean_bus, "sl651") as world:
         station = await world.connect("sl651")

@@ -164,4 +164,5 @@ ADAPTER = Adapter(
         "request": ("function", "hex"),
     },
     longest=sl651.MAX_PACKET + 64,
+    udp=True,
 )
