@@ -13,6 +13,7 @@ raises on any bytes; nothing here knows a registry or a clock.
 import json
 import math
 import reprlib
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -214,12 +215,11 @@ def _columns(m: _Message, data: bytes) -> Draft | None:
 
 def _numbers(streams: dict[str, Any]) -> np.ndarray:
     """Values in the order of the datastreams: one each, or a list each; NaN for null.  Raises ValueError."""
-    try:
-        return np.fromiter(
-            streams.values(), np.float64, len(streams)
-        )  # a third quicker than by way of a list
-    except (TypeError, ValueError):
+    try:  # half the time of a list
+        packed = bytearray(struct.pack(f"{len(streams)}d", *streams.values()))
+    except struct.error:
         return np.array(list(streams.values()), np.float64)
+    return np.frombuffer(packed)
 
 
 def _rows(m: _Message, data: bytes) -> Draft | None:

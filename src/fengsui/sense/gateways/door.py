@@ -97,7 +97,7 @@ def enter(
 ) -> Entered:
     """``draft`` as a batch of ``site``.  Unknown names, foreign units and what ``admit`` refuses are marked."""
     layout = streams.layout(draft.codes)
-    ids = layout.ids[draft.code]
+    ids = layout.ids.take(draft.code)  # half the time of layout.ids[draft.code]
     reason = draft.reason
     if not layout.all_known:
         reason = np.where((reason == 0) & (ids < 0), np.uint8(Reason.UNKNOWN_DATASTREAM), reason)
