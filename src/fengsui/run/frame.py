@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from fengsui.base.errors import BadFrame
-from fengsui.sense.codecs.explained import explain, is_text, unhex, untext
+from fengsui.sense.codecs.explained import cut_pasted, explain, is_text, unhex, untext
 from fengsui.sense.codecs.frame import Codec, Row, describe_refusal
 from fengsui.sense.codecs.parts import Joiner
 from fengsui.sense.codecs.registry import CODECS
@@ -163,7 +163,7 @@ def _line(codec: Codec, joiner: Joiner, line: str, number: int) -> dict[str, Any
         return _refused(codec, "not_hex", f"line {number}: {key} is not in hex digits", rest)
     if key in codec.pieces:
         return {"protocol": codec.name, "ok": True, **codec.pieces[key](data), "input": rest}
-    cut = codec.feed(data, ended=True)
+    cut = cut_pasted(codec, data)
     if not cut.frames and not cut.refused:
         return _refused(codec, "no_frame", f"line {number} holds no frame", rest)
     first, *more = _told(codec, cut.frames, cut.refused)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fengsui.base.errors import BadFrame
+from fengsui.sense.codecs import explained
 from fengsui.sense.codecs.gb28181 import codes, digest, explain, manscdp, ptz, sdp, sip
 from tests.sense.codecs import contract
 
@@ -176,6 +177,21 @@ def test_a_datagram_is_whole_whatever_its_content_length_says():
     assert isinstance(read, sip.Message)
     assert read.departures == ("content_length",)
     assert manscdp.decode(read.body).command == "Keepalive"
+
+
+def test_a_pasted_message_whose_content_length_is_wrong_is_read_as_the_datagram_it_was():
+    long = message().replace(b"Content-Length: ", b"Content-Length: 9\r\nX-Was: ")
+    (found,) = explained.explain(CODEC, long)
+    assert (found.refused, found.departures, found.fields["cmd_type"]) == (
+        None,
+        ("content_length",),
+        "Keepalive",
+    )
+    assert [one.refused is None for one in explained.explain(CODEC, message() + message() + b"x")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_answers_keep_the_way_they_came_and_say_where_from():

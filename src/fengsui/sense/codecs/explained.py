@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from fengsui.base.errors import BadFrame
-from fengsui.sense.codecs.frame import Codec, Row, describe_refusal, explain_refusal
+from fengsui.sense.codecs.frame import Codec, Cut, Row, describe_refusal, explain_refusal
 
 _HEX = re.compile(r"(?:0x)?[0-9A-Fa-f]*\Z")
 _BLANKS = re.compile(r"[\s:,_-]+")
@@ -42,9 +42,19 @@ def untext(text: str) -> bytes:
     return text.replace("\\r", "\r").replace("\\n", "\n").encode("utf-8", "surrogatepass")
 
 
+def cut_pasted(codec: Codec, data: bytes) -> Cut:
+    """Frames of bytes that somebody has cut: where they are not one frame they may be a datagram.  Never raises."""
+    cut = codec.feed(data, ended=True)
+    if codec.alone is not None and cut.refused and len(cut.frames) < 2:
+        whole = codec.alone(data)
+        if not isinstance(whole, BadFrame):
+            return Cut([whole], [], b"")
+    return cut
+
+
 def explain(codec: Codec, data: bytes) -> Iterator[Explained]:
     """Every frame in ``data``, then every refusal.  Never raises."""
-    cut = codec.feed(data, ended=True)
+    cut = cut_pasted(codec, data)
     for frame in cut.frames:
         yield Explained(codec.describe(frame), codec.explain(frame), frame.raw, frame.departures)
     for one in cut.refused:

@@ -85,6 +85,7 @@ class Codec:
     measured  frame → what it measured, by the codes of the protocol.
     part_of   frame → its place among the packets of a message, or None.  None for protocols that never split.
     join      all frames of a message in order → one frame of the same kind, for ``describe`` and ``explain``.
+    alone     one datagram → a frame or why there is none, where that tells more than ``feed`` sees.
     pieces    parts of a frame that can be read alone: key of a JSON line → hex digits' bytes → dict.
     """
 
@@ -97,6 +98,7 @@ class Codec:
     measured: Callable[[Any], list[Measured]] = no_readings
     part_of: Callable[[Any], Part | None] | None = None
     join: Callable[[list[Any]], Any] | None = None
+    alone: Callable[[bytes], Any] | None = None
     pieces: Mapping[str, Callable[[bytes], dict[str, Any]]] = field(default_factory=dict, hash=False)
 
 

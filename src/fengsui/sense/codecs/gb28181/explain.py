@@ -289,4 +289,5 @@ CODEC = Codec(
     describe,
     explain,
     measured,
+    alone=sip.read_datagram,
 )
