@@ -226,6 +226,31 @@ async def test_what_cannot_be_read_is_refused_and_goes_to_quarantine(clean_bus, 
         assert "reason 1" in {name for name, _, _ in await here.readings()}
 
 
+async def test_bytes_of_a_registered_device_that_are_no_message_are_kept_and_those_of_strangers_are_not(
+    clean_bus, plant
+):
+    await in_db(add, plant)
+    async with world(clean_bus) as here, here.camera() as camera:
+        await until(lambda: here.platform.devices, "registered")
+        stranger, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            asyncio.DatagramProtocol, remote_addr=("127.0.0.1", here.platform.signalling.port)
+        )
+        stranger.sendto(b"MESSAGE sip:a@b SIP/2.0\r\n\r\n")
+        await until(lambda: here.platform.counts["refused"] == 1, "refused")
+        assert "reason 1" not in {name for name, _, _ in await here.readings()}
+        for _ in range(3):  # one a second is kept
+            camera.signalling._udp.sendto(
+                b"MESSAGE sip:a@b SIP/2.0\r\n\r\n", (camera._peer.host, camera._peer.port)
+            )
+        await until(lambda: here.platform.counts["refused"] == 4, "refused")
+        await until(lambda: in_bus(here), "kept")
+        stranger.close()
+
+
+async def in_bus(here) -> bool:
+    return [name for name, _, _ in await here.readings()].count("reason 1") >= 1
+
+
 async def test_a_camera_is_moved_and_a_request_that_comes_twice_is_done_once(clean_bus, plant):
     await in_db(add, plant)
     async with world(clean_bus) as here, here.camera() as camera:

@@ -7,6 +7,7 @@ or whose registration ends, is offline: a reading, like every other state.  Pict
 import asyncio
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -45,6 +46,7 @@ EVENTS = {
     "MobilePosition": "presence",
 }
 SAMPLE_S = 60.0
+UNREAD_S = 1.0  # between two messages of a device that are kept because nothing of them can be read
 
 
 class VideoRefused(BadInput):
@@ -89,6 +91,7 @@ class Registered:
     agent: str = ""
     online: bool = True
     charset: str = "GB2312"
+    unread: float = -math.inf  # when bytes of it that are no message were last kept, monotonic
     alarms: dict[str, float] = field(default_factory=dict)  # code → when it is over, monotonic
     subscriptions: dict[str, "_Subscription"] = field(default_factory=dict)
 
@@ -801,6 +804,10 @@ class Platform:
         log.info(
             "video.refused", peer=str(peer), reason=refused.reason, why=str(refused), bytes=len(refused.data)
         )
+        device = next((d for d in self.devices.values() if d.peer == peer and d.online), None)
+        if device is not None and time.monotonic() - device.unread >= UNREAD_S:
+            device.unread = time.monotonic()
+            self._spawn(self.out.keep(device.known.site_id, device.known.code, refused.data))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(_quietly(work))
