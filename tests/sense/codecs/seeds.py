@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from fengsui.run.benches import frames as made
-from fengsui.sense.codecs import chem_json, fire_water_pressure
+from fengsui.sense.codecs import chem_json, fire_water_pressure, sl651, sl651_words
 from fengsui.sense.codecs.jt808.frame import Frame, encode, split
 from fengsui.sense.codecs.modbus import framing
 from fengsui.sense.codecs.modbus.pdu import Pdu
@@ -47,7 +47,25 @@ def _sampled(name: str) -> list[bytes]:
 _LONG = Frame(0x0801, "013912345678", 7, bytes.fromhex("0000000100000101") + b"\xff\xd8\x7d\x7e" * 120)
 _MADE = {
     "hj212": lambda: made._hj212()[:3],
-    "sl651": lambda: made._sl651()[:3],
+    "sl651": lambda: [
+        *made._sl651()[:2],
+        *(
+            sl651.encode(
+                down=False,
+                centre=1,
+                station="0012345678",
+                password="03E8",
+                function=function,
+                body=body,
+                end=sl651_words.ETX,
+                in_ascii=True,
+            )
+            for function, body in (
+                (0x32, b"0001240115080005ST 0012345678 H TT 2401150800 PJ 0.5 Z -12.345 VT M "),
+                (0x31, b"0001240115080005ST 0012345678 H TT 2401150800 DRN10 Z 1.0 1.1 M 1.2 "),
+            )
+        ),
+    ],
     "gb26875": lambda: made._gb26875()[:3],
     "fire-water-pressure": lambda: [
         fire_water_pressure.encode("TEST26010007", [0.537, -0.003], AT, alarm=2, limits=(0.1, 0.5)),
