@@ -251,9 +251,9 @@ def _untouched(wanted: list[_Wanted]) -> set[int]:
         terminals[one.values["terminal"]] = terminals.get(one.values["terminal"], 0) + 1
     names = list({name for _site, name in codes})
     there: set[tuple[int, str]] = set()
-    for model in (Thing, Datastream):
+    for rows in (Thing.objects, Datastream.objects):
         for begin in range(0, len(names), BATCH):
-            part = model.objects.filter(site__in=sites, code__in=names[begin : begin + BATCH])
+            part = rows.filter(site__in=sites, code__in=names[begin : begin + BATCH])
             there.update(part.values_list("site_id", "code"))
     held = set(Unit.objects.exclude(terminal="").values_list("terminal", flat=True))
     return {
