@@ -70,6 +70,7 @@ MAY: dict[str, frozenset[str]] = {
     "patrol.do": frozenset({DUTY, COMMAND, REGULATE}),
     "report.make": frozenset({DUTY, COMMAND, REGULATE}),
     "report.order": frozenset({COMMAND, REGULATE}),
+    "report.template": frozenset({COMMAND, OPERATE}),
     # natural hazards
     "natural.edit": frozenset({STEWARD, OPERATE}),
     "natural.thresholds": frozenset({COMMAND}),

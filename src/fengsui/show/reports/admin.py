@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from fengsui.people.audit.admin import ReadOnlyAdmin, ReadOnlyInline
-from fengsui.show.reports.models import ReportMail, ReportOrder, TrendReport
+from fengsui.show.reports.models import ReportMail, ReportOrder, TrendReport, WordTemplate
 
 
 class MailInline(ReadOnlyInline):
@@ -25,4 +25,12 @@ class ReportOrderAdmin(ReadOnlyAdmin):
     view_action = "report.view"
     path_field = "org__path"
     list_display = ["org", "period", "recipients", "since", "actor_name", "stopped_at"]
+    list_select_related = ["org"]
+
+
+@admin.register(WordTemplate)
+class WordTemplateAdmin(ReadOnlyAdmin):
+    view_action = "report.view"
+    path_field = "org__path"
+    list_display = ["org", "language", "name", "since", "actor_name", "withdrawn_at"]
     list_select_related = ["org"]

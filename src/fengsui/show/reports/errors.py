@@ -13,3 +13,9 @@ class NoMail(FengsuiError):
     """Nothing can be sent: no mail server is set."""
 
     code = "show.no_mail"
+
+
+class BadTemplate(BadInput):
+    """A Word template cannot be used: the message names the fault."""
+
+    code = "show.bad_template"

@@ -54,6 +54,40 @@ class ReportOrder(models.Model):
         return f"{self.org} {self.get_period_display()}"
 
 
+class WordTemplate(models.Model):
+    """An organisation's own Word template for its reports and those of everything below that has none.
+
+    Never edited: a new one takes its place.  It was filled once before it became a row.
+    """
+
+    org = models.ForeignKey(
+        Org, on_delete=models.CASCADE, related_name="word_templates", verbose_name=_("Organisation")
+    )
+    language = models.CharField(_("language"), max_length=10)
+    name = models.CharField(max_length=200)
+    file = models.FileField(_("file"), upload_to="reports/templates")
+    sha256 = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    actor_name = models.CharField(max_length=150)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.CharField(max_length=150, blank=True)
+
+    objects = OfOrgQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["org__path", "language", "-since"]
+        verbose_name = _("Word template")
+        verbose_name_plural = _("Word templates")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org", "language"], condition=Q(withdrawn_at=None), name="one_template_a_language"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.org} {self.name}"
+
+
 class TrendReport(models.Model):
     """One report as it was made: its figures and both files.  A span may have several; the newest is the last word."""
 
@@ -71,6 +105,10 @@ class TrendReport(models.Model):
     docx = models.FileField(upload_to="reports/%Y/%m")
     docx_sha256 = models.CharField(max_length=64)
     by_order = models.BooleanField(default=False)
+    word_template = models.ForeignKey(
+        WordTemplate, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("Word template")
+    )
+    word_fault = models.TextField(_("why the standard template"), blank=True, db_default="", default="")
 
     objects = OfOrgQuerySet.as_manager()
 

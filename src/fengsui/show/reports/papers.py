@@ -3,8 +3,11 @@
 The page of a report shows the same blocks, so that screen and paper say the same.
 """
 
+import base64
 import datetime
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,14 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from fengsui.sense.conform.pdf import chinese_font
-from fengsui.show.reports import docx, drawing
+from fengsui.show.reports import drawing
+from fengsui.show.reports.errors import BadTemplate
 from fengsui.show.reports.models import Period
+from fengsui.show.reports.word import STANDARD
 
 TEMPLATE = Path(__file__).with_name("trend.typ")
+WORD_PROGRAM = "fengsui.show.reports.word"
+WORD_CPU_SECONDS, WORD_SECONDS = 20, 120  # time of a core; whatever else the machine does
 DASH = "—"
 PNG_PPI = 200
 
@@ -27,13 +34,7 @@ Block = dict[str, Any]
 def title(figures: dict[str, Any], language: str) -> str:
     """The organisation, the kind of report and its span."""
     with translation.override(language):
-        period = {
-            "day": _("Daily risk report"),
-            "week": _("Weekly risk report"),
-            "month": _("Monthly risk report"),
-        }
-        name = _named(figures["org"])
-        return f"{name} {period[figures['period']]} {_span(figures)}"
+        return f"{_named(figures['org'])} {_period(figures['period'])} {_span(figures)}"
 
 
 def blocks(
@@ -60,22 +61,79 @@ def pdf(
     font = chinese_font(folders)
     shown = {
         "font": font, "lang": "zh" if language.startswith("zh") else "en", "title": title(figures, language),
-        "foot": f"{figures['org']['code']} {figures['from'][:10]} {figures['period']}",
+        "foot": _foot(figures),
         "blocks": blocks(figures, language, outlines, font),
     }  # fmt: skip
     return bytes(_set(TEMPLATE.read_bytes(), "pdf", folders, report=json.dumps(shown, ensure_ascii=False)))
 
 
 def word(
-    figures: dict[str, Any], language: str, outlines: Sequence[Any], folders: Sequence[Path] = ()
+    figures: dict[str, Any],
+    language: str,
+    outlines: Sequence[Any],
+    folders: Sequence[Path] = (),
+    template: bytes | None = None,
 ) -> bytes:
-    """The same as a Word file; pictures as PNG.  Raises NoFont."""
+    """The same as a Word file from ``template``, else from the standard one; pictures as PNG.
+
+    Raises NoFont; BadTemplate, which names the fault.
+    """
     font = chinese_font(folders)
     made = blocks(figures, language, outlines, font)
     for block in made:
         if block["kind"] == "picture":
-            block["png"] = png(block["svg"], folders)
-    return docx.make(title(figures, language), made, font)
+            block["png"] = base64.b64encode(png(block.pop("svg"), folders)).decode()
+    with translation.override(language):
+        context = {
+            "title": title(figures, language), "org": _named(figures["org"]), "period": _period(figures["period"]),
+            "span": _span(figures), "made": _instant(figures["made"]), "foot": _foot(figures), "blocks": made,
+            "figures": figures,
+        }  # fmt: skip
+    return fill(STANDARD.read_bytes() if template is None else template, context, figures["made"])
+
+
+def fill(template: bytes, context: dict[str, Any], made: str) -> bytes:
+    """Have a Word template filled by a process of its own.  Raises BadTemplate."""
+    asked = {
+        "template": base64.b64encode(template).decode(), "context": context, "made": made, "seconds": WORD_CPU_SECONDS,
+    }  # fmt: skip
+    command = [sys.executable, "-I", "-m", WORD_PROGRAM]
+    try:
+        done = subprocess.run(
+            command,
+            input=json.dumps(asked).encode(),
+            capture_output=True,
+            timeout=WORD_SECONDS,
+            cwd="/",
+            env={},
+        )
+        answer = json.loads(done.stdout) if done.returncode == 0 else {}
+    except (subprocess.TimeoutExpired, ValueError):
+        answer = {}
+    if "docx" in answer:
+        return base64.b64decode(answer["docx"])
+    raise BadTemplate(_fault(**{"fault": "too_much", "part": "", "near": "", "said": ""} | answer))
+
+
+def _fault(fault: str, part: str, near: str, said: str) -> str:
+    """What is wrong with a template, where, and what to do."""
+    what = {
+        "not_word": _("This is no Word document (.docx). Save the template in Word as “Word document”."),
+        "too_large": _("Unpacked the template is larger than 100 MB. Take large pictures out."),
+        "live": _("The template holds a macro or an embedded object. Take it out."),
+        "outside": _("The template fetches something from elsewhere. Embed pictures, and detach other templates."),
+        "no_field": _("The template names no field of the report, so nothing of it would be in the file. Begin with the standard template."),  # noqa: E501
+        "syntax": _("A field or instruction is not written right."),
+        "unknown_name": _("The template names something that a report does not have."),
+        "forbidden": _("The template asks for something that a template may not do."),
+        "broken": _("Filled in, the document is not whole: “for” and “endfor”, “if” and “endif” stand in different paragraphs, rows or cells than they should."),  # noqa: E501
+        "too_much": _("Filling the template took too much time or memory."),
+        "failed": _("The template cannot be filled."),
+    }[fault]  # fmt: skip
+    parts = {"body": _("text"), "header": _("header"), "footer": _("footer"), "footnotes": _("footnotes")}
+    where = [parts.get(part, part), f"“{near}”" if near else ""]
+    more = " ".join(one for one in where if one)
+    return " ".join(one for one in (what, f"[{more}]" if more else "", said) if one)
 
 
 def png(svg: str, folders: Sequence[Path] = ()) -> bytes:
@@ -264,6 +322,18 @@ def _named(row: dict[str, Any]) -> str:
 
 def _term(row: dict[str, Any]) -> str:
     return str(row["zh" if (translation.get_language() or "zh").startswith("zh") else "en"])
+
+
+def _period(period: str) -> str:
+    return {
+        "day": _("Daily risk report"),
+        "week": _("Weekly risk report"),
+        "month": _("Monthly risk report"),
+    }[period]
+
+
+def _foot(figures: dict[str, Any]) -> str:
+    return f"{figures['org']['code']} {figures['from'][:10]} {figures['period']}"
 
 
 def _span(figures: dict[str, Any]) -> str:

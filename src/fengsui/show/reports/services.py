@@ -7,26 +7,31 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models.functions import Length
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from fengsui.loops.evidence import safe_name
 from fengsui.people import audit
 from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
 from fengsui.show.lists import trends
 from fengsui.show.reports import papers
-from fengsui.show.reports.errors import BadReport, NoMail
-from fengsui.show.reports.models import Period, ReportMail, ReportOrder, TrendReport
+from fengsui.show.reports.errors import BadReport, BadTemplate, NoMail
+from fengsui.show.reports.models import Period, ReportMail, ReportOrder, TrendReport, WordTemplate
 from fengsui.stores import clock, files, outbox
 
+log = structlog.get_logger()
 SEND = "report.send"  # topic of the outbox
 MOST_RECIPIENTS = 30
+MOST_TEMPLATE_BYTES = 5 << 20
 LANGUAGES = ("zh-hans", "en")
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
@@ -53,11 +58,12 @@ def make(
         raise BadReport(_("This span has not begun yet."))
     figures = trends.figures(org, period, day, now)
     rings = outlines(org)
-    pdf, word = papers.pdf(figures, language, rings), papers.word(figures, language, rings)
+    pdf = papers.pdf(figures, language, rings)
+    word, template, fault = _word(org, figures, language, rings)
     begin = timezone.localdate(trends.span(period, day)[0])
     row = TrendReport(
         org=org, period=period, begin=begin, made_at=now, actor_name=str(actor)[:150] if actor is not None else "",
-        language=language, figures=figures, by_order=order is not None,
+        language=language, figures=figures, by_order=order is not None, word_template=template, word_fault=fault,
         pdf_sha256=hashlib.sha256(pdf).hexdigest(), docx_sha256=hashlib.sha256(word).hexdigest(),
     )  # fmt: skip
     row.pdf.save(f"{uuid.uuid4().hex}.pdf", ContentFile(pdf), save=False)
@@ -102,6 +108,78 @@ def outlines(org: Org) -> list[list[list[float]]]:
                 parts = [parts]
             rings += [polygon[0] for polygon in parts if polygon]
     return rings
+
+
+# ---- Word templates ----------------------------------------------------------------------------------------------
+
+
+def template_for(org: Org, language: str) -> WordTemplate | None:
+    """The template in force of ``org``, else of the nearest organisation above that has one; None: the standard one."""
+    above = [int(part) for part in org.path.split("/") if part]
+    rows = WordTemplate.objects.filter(org__in=above, language=language, withdrawn_at=None)
+    return rows.select_related("org").order_by(Length("org__path").desc()).first()
+
+
+def put_template(actor: Any, org: Org, language: str, name: str, content: bytes) -> WordTemplate:
+    """Put a Word template in force for the reports of ``org`` and below, once it was filled without a fault.
+
+    It is tried with the figures of ``org`` for yesterday, and with the same without a single alarm, site or change.
+    Raises NotAllowed, BadTemplate, BadReport, NoFont.
+    """
+    access.require(actor, "report.template", org)
+    if language not in LANGUAGES:
+        raise BadReport(_("A report is daily, weekly or monthly, in Chinese or English."))
+    if len(content) > MOST_TEMPLATE_BYTES:
+        raise BadTemplate(_("The template is larger than %(mb)s MB.") % {"mb": MOST_TEMPLATE_BYTES >> 20})
+    now = clock.now()
+    figures = trends.figures(org, "day", timezone.localdate(now) - timedelta(days=1), now)
+    for shown in (figures, figures | {"days": [], "counties": [], "worst": [], "changed": [], "map": []}):
+        papers.word(shown, language, [], template=content)
+    row = WordTemplate(
+        org=org, language=language, name=safe_name(name), sha256=hashlib.sha256(content).hexdigest(), since=now,
+        actor_name=str(actor)[:150],
+    )  # fmt: skip
+    row.file.save(f"{uuid.uuid4().hex}.docx", ContentFile(content), save=False)
+    files.sync(row.file.path)
+    with transaction.atomic():
+        Org.objects.select_for_update().get(pk=org.pk)
+        old = WordTemplate.objects.filter(org=org, language=language, withdrawn_at=None)
+        old.update(withdrawn_at=now, withdrawn_by=row.actor_name)
+        row.save()
+        audit.record(
+            actor, "report.template_put", row, org_path=org.path, language=language, name=row.name, sha256=row.sha256
+        )  # fmt: skip
+    return row
+
+
+@transaction.atomic
+def withdraw_template(actor: Any, row: WordTemplate) -> None:
+    """From now on the next one above, or the standard one.  Raises NotAllowed."""
+    access.require(actor, "report.template", row.org)
+    in_force = WordTemplate.objects.filter(pk=row.pk, withdrawn_at=None)
+    if in_force.update(withdrawn_at=clock.now(), withdrawn_by=str(actor)[:150]):
+        audit.record(actor, "report.template_withdrawn", row, org_path=row.org.path, sha256=row.sha256)
+
+
+def _word(
+    org: Org, figures: dict[str, Any], language: str, rings: list[Any]
+) -> tuple[bytes, WordTemplate | None, str]:
+    """The Word file, from which template, and why not from the organisation's own: a report is never held up by it."""
+    row, fault = template_for(org, language), ""
+    if row is not None:
+        try:
+            with row.file.open("rb") as opened:
+                content = opened.read()
+            if hashlib.sha256(content).hexdigest() != row.sha256:
+                raise BadTemplate(_("The file of the template is not the one that was put in force."))
+            return papers.word(figures, language, rings, template=content), row, ""
+        except FileNotFoundError:
+            fault = _("The file of the template is not on this machine.")
+        except BadTemplate as error:
+            fault = str(error)
+        log.warning("report.template_fault", org=org.code, template=row.pk, fault=fault)
+        fault = f"{row.name}: {fault}"
+    return papers.word(figures, language, rings), None, fault
 
 
 # ---- orders -------------------------------------------------------------------------------------------------------
