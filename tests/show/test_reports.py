@@ -209,7 +209,7 @@ def mail_server(settings):
     server = Server()
     server.start()
     assert server.ready.wait(5)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "fengsui.stores.mail.Backend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
     yield server
     server.stop()

@@ -135,14 +135,15 @@ SETTINGS = {
         ),
         Setting("FENGSUI_CAP_KEY", "", "PEM file of the key that signs warnings; empty: made once"),
         Setting("FENGSUI_CAP_CERTIFICATE", "", "PEM file of its certificate; empty: self-signed, made once"),
-        Setting("FENGSUI_SMTP_URL", "", "mail server that sends calls; empty: no e-mail"),
+        Setting("FENGSUI_SMTP_URL", "", "mail server, smtp://user:password@host:587; empty: no mail is sent"),
+        Setting(
+            "FENGSUI_SMTP_CA", "", "PEM file of the authority of its certificate; empty: the system's only"
+        ),
         Setting("FENGSUI_MAIL_FROM", "fengsui@localhost", "sender of e-mail"),
         Setting("FENGSUI_CALL_WEBHOOK", "", "address of the gateway for text messages and voice calls"),
         Setting("FENGSUI_CALL_WEBHOOK_SECRET", "", "key by which what the gateway gets is signed"),
         Setting("FENGSUI_CALL_WEBHOOK_KINDS", "sms", "what the gateway can do: sms, voice"),
         Setting("FENGSUI_HAZARD_TABLES", "", "folder of the bureau's own tables for major hazards"),
-        Setting("FENGSUI_SMTP_URL", "", "mail server, smtp://user:password@host:587; empty: no mail is sent"),
-        Setting("FENGSUI_MAIL_FROM", "fengsui@localhost", "sender of our mail"),
         Setting("FENGSUI_LOG_LEVEL", "info", "debug, info, warning or error"),
     )
 }
@@ -354,14 +355,14 @@ AXES_VERBOSE = False
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 
-_smtp = urlsplit(
-    value("FENGSUI_SMTP_URL")
-)  # smtp: STARTTLS when a user is given; smtps: TLS from the first byte
+EMAIL_BACKEND = "fengsui.stores.mail.Backend"
+_smtp = urlsplit(address("FENGSUI_SMTP_URL", ("smtp", "smtps", "smtp+starttls")))
 EMAIL_HOST = _smtp.hostname or ""
-EMAIL_PORT = _smtp.port or (465 if _smtp.scheme == "smtps" else 25)
+EMAIL_PORT = _smtp.port or {"smtps": 465, "smtp+starttls": 587}.get(_smtp.scheme, 25)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_smtp.username or ""), unquote(_smtp.password or "")
 EMAIL_USE_SSL = _smtp.scheme == "smtps"
-EMAIL_USE_TLS = _smtp.scheme == "smtp" and bool(EMAIL_HOST_USER)  # a password never goes over an open line
+EMAIL_USE_TLS = _smtp.scheme == "smtp+starttls" or bool(_smtp.scheme == "smtp" and EMAIL_HOST_USER)
+SMTP_CA = value("FENGSUI_SMTP_CA")
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = value("FENGSUI_MAIL_FROM")
 HAZARD_TABLES = value("FENGSUI_HAZARD_TABLES")
@@ -405,8 +406,6 @@ LAYERS_ROOT = home() / "layers"
 VIDEO_ROOT = video_folder()
 VIDEO = value("FENGSUI_VIDEO") == "1"
 PUBLIC_URL = value("FENGSUI_PUBLIC_URL").rstrip("/")
-SMTP_URL = address("FENGSUI_SMTP_URL", ("smtp", "smtps", "smtp+starttls"))
-MAIL_FROM = value("FENGSUI_MAIL_FROM")
 CALL_WEBHOOK = address("FENGSUI_CALL_WEBHOOK", ("http", "https"))
 CALL_WEBHOOK_SECRET = value("FENGSUI_CALL_WEBHOOK_SECRET")
 CALL_WEBHOOK_KINDS = tuple(k.strip() for k in value("FENGSUI_CALL_WEBHOOK_KINDS").split(",") if k.strip())

@@ -75,6 +75,7 @@ ERRORS = {
     "warn.bad_patrol": "",
     "show.bad_report": "",
     "show.bad_template": "",
+    "stores.mail_untrusted": "",
     "show.no_mail": _("No mail server is set (FENGSUI_SMTP_URL): reports are made and kept, not sent."),
     "warn.commitment_not_explained": "",
     "warn.bad_weights": _("Weights of the risk index cannot be used."),

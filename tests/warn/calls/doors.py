@@ -1,42 +1,9 @@
 """A mail server and a gateway of text messages that really listen, keep what they got, and can refuse."""
 
 import json
-import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-
-class MailServer:
-    """Just enough of SMTP (RFC 5321) to take a message; ``mails`` is what it took."""
-
-    def __init__(self) -> None:
-        mails = self.mails = []
-
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                self.wfile.write(b"220 test\r\n")
-                while line := self.rfile.readline():
-                    word = line[:4].upper()
-                    if word == b"DATA":
-                        self.wfile.write(b"354 go on\r\n")
-                        lines = []
-                        while (line := self.rfile.readline()) != b".\r\n":
-                            lines.append(line)
-                        mails.append(b"".join(lines).decode())
-                    elif word == b"QUIT":
-                        self.wfile.write(b"221 bye\r\n")
-                        return
-                    self.wfile.write(b"250 ok\r\n")
-
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"smtp://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Gateway:

@@ -10,14 +10,17 @@ import pytest
 
 from fengsui.warn.calls import services
 from fengsui.warn.calls.models import Delivery
+from tests.stores.mailserver import MailServer
 
-from .doors import Gateway, MailServer
+from .doors import Gateway
 
 
 @pytest.fixture
 def mail(settings):
     server = MailServer()
-    settings.SMTP_URL, settings.MAIL_FROM = server.url, "duty@example.org"
+    settings.EMAIL_BACKEND = "fengsui.stores.mail.Backend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    settings.DEFAULT_FROM_EMAIL = "duty@example.org"
     yield server
     server.close()
 

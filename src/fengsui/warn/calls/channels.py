@@ -16,13 +16,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail import EmailMessage, get_connection
 from django.utils.translation import gettext_lazy as _
 
+from fengsui.stores.mail import MailServerUntrusted
 from fengsui.warn.calls.errors import ChannelFailed
 
 TIMEOUT_S = 10
@@ -59,7 +58,7 @@ _opener = urllib.request.build_opener(_Stays)
 def usable(*, phone: str, email: str, has_accounts: bool) -> list[str]:
     """Channels by which somebody with these addresses can be reached as the platform is set up."""
     found = ["portal"] if has_accounts else []
-    if email and settings.SMTP_URL:
+    if email and settings.EMAIL_HOST:
         found.append("email")
     if phone and settings.CALL_WEBHOOK:
         found += [kind for kind in settings.CALL_WEBHOOK_KINDS if kind in ("sms", "voice")]
@@ -76,28 +75,16 @@ def _portal(_channel: str, _said: Said) -> str:
 
 
 def _email(_channel: str, said: Said) -> str:
-    url = urlsplit(settings.SMTP_URL)
-    number = f"<{said.key}@{parseaddr(settings.MAIL_FROM)[1].rpartition('@')[2] or 'fengsui'}>"
-    backend = EmailBackend(
-        host=url.hostname,
-        port=url.port or (465 if url.scheme == "smtps" else 25),
-        username=unquote(url.username or ""),
-        password=unquote(url.password or ""),
-        use_ssl=url.scheme == "smtps",
-        use_tls=url.scheme == "smtp+starttls",
-        timeout=TIMEOUT_S,
-    )
+    sender = settings.DEFAULT_FROM_EMAIL
+    number = f"<{said.key}@{parseaddr(sender)[1].rpartition('@')[2] or 'fengsui'}>"
+    connection = get_connection(timeout=TIMEOUT_S)
+    headers = {"Message-ID": number}
     message = EmailMessage(
-        said.title,
-        said.text,
-        settings.MAIL_FROM,
-        [said.email],
-        connection=backend,
-        headers={"Message-ID": number},
+        said.title, said.text, sender, [said.email], connection=connection, headers=headers
     )
     try:
         message.send()
-    except (OSError, smtplib.SMTPException, ValueError) as error:
+    except (OSError, smtplib.SMTPException, ValueError, MailServerUntrusted) as error:
         raise ChannelFailed(f"email: {error}") from error
     return number
 

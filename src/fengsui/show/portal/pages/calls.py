@@ -244,7 +244,7 @@ def _channels() -> list[dict[str, Any]]:
     webhook = settings.CALL_WEBHOOK_KINDS if settings.CALL_WEBHOOK else ()
     ready = {
         "portal": True,
-        "email": bool(settings.SMTP_URL),
+        "email": bool(settings.EMAIL_HOST),
         "sms": "sms" in webhook,
         "voice": "voice" in webhook,
     }
