@@ -1,5 +1,7 @@
 """The safety commitment on a phone: typed with a thumb, corrected or explained, given; the notice on the wall."""
 
+import datetime
+
 import pytest
 from playwright.sync_api import expect
 
@@ -9,10 +11,15 @@ def plant(officer):
     """The officer also answers for the plant's safety; a red alarm is active there."""
     from fengsui.people.orgs import services as orgs
     from fengsui.sense.devices.models import Site, Thing
+    from fengsui.warn.commitments import services as commitments
 
     site = Site.objects.get(code="yc-chem")
     Thing.objects.create(site=site, code="reactor", name="反应器", name_en="Reactor")
     orgs.grant(actor=None, user=officer, org=site.org, role="safety_officer")
+    commitments.oblige(
+        None, site.org, deadline=datetime.time(10), kinds_of_sites=[site.kind], with_hazards=True, is_public=False,
+        reason="x",
+    )  # fmt: skip
     return site
 
 

@@ -15,7 +15,7 @@ from fengsui.stores import clock
 from fengsui.warn.commitments import services
 from fengsui.warn.commitments.checks import Known, Unit, doubts
 from fengsui.warn.commitments.errors import BadCommitment, NotExplained
-from fengsui.warn.commitments.models import Commitment, Missing, RunSignal
+from fengsui.warn.commitments.models import Commitment, Missing, Obligation, RunSignal
 from fengsui.warn.commitments.said import read
 from fengsui.warn.risks import services as risks
 from fengsui.warn.risks.models import Fact, SiteRisk
@@ -44,6 +44,10 @@ def plant(world, monkeypatch):
 
     world.set_time = set_time
     set_time(at(8, 30))
+    services.oblige(
+        None, world.hubei, deadline=datetime.time(10), kinds_of_sites=["chemical_plant"], with_hazards=True,
+        is_public=False, reason="x",
+    )  # fmt: skip
     return world
 
 
@@ -198,6 +202,42 @@ def test_given_is_given_and_an_amendment_is_a_version_with_a_reason(plant):
     assert services.digest(first) == first.sha256
     kept = Entry.objects.filter(action__startswith="commitment.").order_by("pk")
     assert list(kept.values_list("action", flat=True)) == ["commitment.given", "commitment.amended"]
+
+
+def test_nobody_has_to_until_somebody_says_so(plant, open_as):
+    Obligation.objects.all().delete()
+    assert services.look(at(23)) == (0, 0)
+    assert not Loop.objects.filter(kind="safety_commitment").exists()
+    with pytest.raises(BadCommitment):
+        services.give(plant.safety, plant.site, GOOD)
+    client = open_as(plant.users["commander"])
+    assert "尚无须承诺的单位" in client.get("/commitments/").content.decode()
+    assert "惯例" in client.get("/commitments/obligations/").content.decode()
+    switched_on = {"deadline": "10:00", "kinds": "chemical_plant", "with_hazards": "1", "reason": "惯例"}
+    client.post("/commitments/obligations/", {"org": plant.yichang.code, **switched_on})
+    assert services.look(at(10)) == (1, 1)
+    client.post(
+        "/commitments/obligations/", {"org": plant.plant_org.code, "deadline": "10:00", "reason": "停"}
+    )
+    assert services.Book().obliged() == [], "an obligation of nobody switches it off below"
+
+
+def test_who_is_looked_at_each_minute_is_who_is_due(plant, django_assert_max_num_queries):
+    """However many sites there are: the database answers with none once all are reminded and noted."""
+    services.look(at(10))
+    with django_assert_max_num_queries(12) as asked:
+        assert services.look(at(10, 1)) == (0, 0)
+    sites = [one["sql"] for one in asked.captured_queries if 'FROM "devices_site"' in one["sql"]]
+    assert len(sites) == 3
+    assert all("EXISTS" in sql for sql in sites)
+
+
+def test_before_the_deadline_there_is_no_rate(plant, open_as):
+    client = open_as(plant.officer)
+    assert client.get("/api/v1/commitments").json()["figures"]["rate"] is None
+    assert "未到时限" in client.get("/commitments/").content.decode()
+    plant.set_time(at(10))
+    assert client.get("/api/v1/commitments").json()["figures"]["rate"] == 0.0
 
 
 def test_each_organisation_says_who_must_by_when(plant):

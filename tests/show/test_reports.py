@@ -46,6 +46,10 @@ def week(world, monkeypatch, settings, tmp_path):
 
     world.site.kind = "chemical_plant"
     world.site.save()
+    commitments.oblige(
+        None, world.yichang, deadline=datetime.time(10), kinds_of_sites=["chemical_plant"], with_hazards=True,
+        is_public=False, reason="x",
+    )  # fmt: skip
     risks.reckon(at(8))
     for n, (priority, minutes) in enumerate([(1, 10), (3, 30), (3, None)]):
         raised = at(9) + datetime.timedelta(minutes=n)

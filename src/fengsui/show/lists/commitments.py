@@ -56,8 +56,9 @@ class Figures:
 
     @property
     def rate(self) -> float | None:
-        """Committed of obliged (reference of the trade: commitment rate), 0 … 1; None without an obliged site."""
-        return (self.given + self.late) / self.obliged if self.obliged else None
+        """Committed of obliged (reference of the trade: commitment rate), 0 … 1; None without an obliged site, and as
+        long as one that has not committed still has time: a rate is of a day that is due."""
+        return (self.given + self.late) / self.obliged if self.obliged and not self.waiting else None
 
 
 def sites(user: Any) -> QuerySet[Site]:

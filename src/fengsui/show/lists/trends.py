@@ -134,17 +134,22 @@ def _online(sites: list[Site], begin: datetime.datetime, end: datetime.datetime)
 def _committed(
     org: Org, begin: datetime.datetime, end: datetime.datetime, now: datetime.datetime
 ) -> dict[str, Any]:
-    """Site-days by state, as the page of each day tells them."""
+    """Site-days by state, and their rate, as the page of each day tells them."""
     total: Counter[str] = Counter()
+    due: Counter[str] = Counter()  # of days on which nobody has time any more: what a rate is of
     day, last = timezone.localdate(begin), timezone.localdate(end - datetime.timedelta(microseconds=1))
     while day <= last:
-        lines = commitments.day_of(READER, day, now, path=org.path)
-        total.update(line.state for line in lines)
+        states = Counter(line.state for line in commitments.day_of(READER, day, now, path=org.path))
+        total.update(states)
+        if not states[commitments.WAITING]:
+            due.update(states)
         day += datetime.timedelta(days=1)
-    given = total[commitments.GIVEN] + total[commitments.LATE]
-    obliged = sum(total.values())
-    states = {state: total[state] for state in commitments.STATES}
-    return {**states, "obliged": obliged, "rate": given / obliged if obliged else None}
+    given = due[commitments.GIVEN] + due[commitments.LATE]
+    return {
+        **{state: total[state] for state in commitments.STATES},
+        "obliged": sum(total.values()),
+        "rate": given / sum(due.values()) if due else None,
+    }
 
 
 def _days(org: Org, begin: datetime.datetime, end: datetime.datetime) -> list[list[Any]]:

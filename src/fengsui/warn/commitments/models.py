@@ -17,7 +17,6 @@ from fengsui.warn.risks.models import Fact
 DEADLINE = datetime.time(
     10, 0
 )  # local time; practice of many provinces, not verified: an Obligation says otherwise
-KINDS = ("chemical_plant",)
 GRADES = [(1, _("High risk")), (2, _("Fairly high risk")), (3, _("Ordinary risk")), (4, _("Low risk"))]
 
 

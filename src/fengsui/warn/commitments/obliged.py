@@ -1,32 +1,37 @@
-"""Which sites commit each day and by when: the newest obligation of the nearest organisation, else the shipped one."""
+"""Which sites commit each day and by when: the newest obligation of the nearest organisation; without one none does."""
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from fengsui.sense.devices.models import Site
-from fengsui.warn.commitments.models import DEADLINE, KINDS, Obligation
+from fengsui.warn.commitments.models import DEADLINE, Obligation
 from fengsui.warn.inventories.models import MajorHazard
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds at a place.  ``of`` is the organisation that said so, "" where nobody did."""
+    """What holds at a place.  ``of`` is the organisation that said so, "" where nobody did: then no site commits."""
 
     deadline: datetime.time = DEADLINE
-    kinds: tuple[str, ...] = KINDS
-    with_hazards: bool = True
+    kinds: tuple[str, ...] = ()
+    with_hazards: bool = False
     is_public: bool = False
     of: str = ""
 
     def deadline_at(self, day: datetime.date) -> datetime.datetime:
         return timezone.make_aware(datetime.datetime.combine(day, self.deadline))
 
+    @property
+    def is_any(self) -> bool:
+        return bool(self.kinds) or self.with_hazards
 
-SHIPPED = Terms()
+
+NOBODY = Terms()
 
 
 class Book:
@@ -38,7 +43,10 @@ class Book:
             self._at[row.org.path] = Terms(
                 row.deadline, tuple(row.kinds), row.with_hazards, row.is_public, row.org.name
             )
-        self._hazardous = set(MajorHazard.objects.filter(is_current=True).values_list("site_id", flat=True))
+
+    def __bool__(self) -> bool:
+        """Does anybody have to commit?"""
+        return any(terms.is_any for terms in self._at.values())
 
     def terms(self, path: str) -> Terms:
         """What holds at an organisation's path."""
@@ -47,18 +55,36 @@ class Book:
             found = self._at.get("/" + "/".join(parts[:n]) + "/")
             if found is not None:
                 return found
-        return SHIPPED
+        return NOBODY
 
     def is_obliged(self, site: Site) -> bool:
         terms = self.terms(site.org_path)
         return site.is_active and (
-            site.kind in terms.kinds or (terms.with_hazards and site.pk in self._hazardous)
+            site.kind in terms.kinds
+            or (terms.with_hazards and MajorHazard.objects.filter(site=site, is_current=True).exists())
         )
+
+    def where(self, holds: Callable[[Terms], bool] = lambda _terms: True) -> Q:
+        """Sites that commit under terms of which ``holds``, as a condition: the database looks, not we."""
+        condition = Q(pk__in=[])
+        hazards = MajorHazard.objects.filter(is_current=True).values("site_id")
+        for path, terms in self._at.items():
+            if not (terms.is_any and holds(terms)):
+                continue
+            must = Q(kind__in=terms.kinds)
+            if terms.with_hazards:
+                must |= Q(pk__in=hazards)
+            nearer = Q(pk__in=[])
+            for other in self._at:
+                if other != path and other.startswith(path):
+                    nearer |= Q(org_path__startswith=other)
+            condition |= Q(org_path__startswith=path) & must & ~nearer
+        return condition & Q(is_active=True)
 
     def obliged(self, sites: QuerySet[Site] | None = None) -> list[Site]:
         """Those of ``sites`` (by default all) that commit, by code."""
         rows: Any = Site.objects.select_related("org") if sites is None else sites
-        return [site for site in rows.filter(is_active=True).order_by("code") if self.is_obliged(site)]
+        return list(rows.filter(self.where()).order_by("code"))
 
 
 def end_of(day: datetime.date) -> datetime.datetime:

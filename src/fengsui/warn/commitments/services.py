@@ -8,7 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -178,34 +179,41 @@ def look(at: datetime | None = None) -> tuple[int, int]:
     """
     at = at or clock.now()
     day = timezone.localdate(at)
-    book = Book()
-    given = set(Commitment.objects.filter(day=day).values_list("site_id", flat=True))
-    waiting = [site for site in book.obliged() if site.pk not in given]
     _lapse(day, at)
-    if not waiting:
+    book = Book()
+    if not book:
         return 0, 0
-    first = kinds.in_force(kinds.current(KIND))
-    step = first.step(first.start)
-    grades = dict(
-        MajorHazard.objects.filter(is_current=True, grade__lte=2)
-        .values_list("site_id")
-        .annotate(g=Min("grade"))
-    )
-    there = set(
-        Loop.objects.filter(kind_id=KIND, key__endswith=f":{day.isoformat()}").values_list("key", flat=True)
-    )
-    openings, late = [], []
-    for site in waiting:
-        deadline = book.terms(site.org_path).deadline_at(day)
-        level = 2 if site.pk in grades else 3
-        begins = deadline - timedelta(seconds=step.limit(level) or 0)
-        if at >= begins and loop_key(site, day) not in there:
-            openings.append(_opening(site, day, level, begins))
-        if at >= deadline:
-            late.append((site, deadline))
+    openings = _due_openings(book, day, at)
     if openings:
         loops.open_loops(KIND, openings)
-    return len(openings), _missed(late, day, at)
+    late = _waiting(day, book.where(lambda terms: at >= terms.deadline_at(day)))
+    late = late.exclude(Exists(Missing.objects.filter(site=OuterRef("pk"), day=day)))
+    return len(openings), _missed(
+        [(site, book.terms(site.org_path).deadline_at(day)) for site in late], day, at
+    )
+
+
+def _waiting(day: date, where: Q) -> QuerySet[Site]:
+    """Sites of which ``where`` holds and that have not committed for ``day``."""
+    given = Commitment.objects.filter(site=OuterRef("pk"), day=day)
+    return Site.objects.filter(where).exclude(Exists(given)).select_related("org").order_by("code")
+
+
+def _due_openings(book: Book, day: date, at: datetime) -> list[loops.Opening]:
+    """Reminders whose time has come and that are not there yet; a major hazard of grade 1 or 2 makes it more urgent."""
+    first = kinds.in_force(kinds.current(KIND))
+    step = first.step(first.start)
+    hazards = MajorHazard.objects.filter(site=OuterRef("pk"), is_current=True, grade__lte=2)
+    key = Concat(Value("commitment:"), Cast(OuterRef("pk"), CharField()), Value(f":{day.isoformat()}"))
+    there = Loop.objects.filter(kind_id=KIND, key=key)
+    found = []
+    for level, graded in ((2, Exists(hazards)), (3, ~Exists(hazards))):
+        ahead = timedelta(seconds=step.limit(level) or 0)
+        due = book.where(lambda terms, ahead=ahead: at >= terms.deadline_at(day) - ahead)
+        for site in _waiting(day, due).filter(graded).exclude(Exists(there)):
+            begins = book.terms(site.org_path).deadline_at(day) - ahead
+            found.append(_opening(site, day, level, begins))
+    return sorted(found, key=lambda one: one.key)
 
 
 def _opening(site: Site, day: date, level: int, at: datetime) -> loops.Opening:
@@ -219,9 +227,7 @@ def _opening(site: Site, day: date, level: int, at: datetime) -> loops.Opening:
     )  # fmt: skip
 
 
-def _missed(late: list[tuple[Site, datetime]], day: date, at: datetime) -> int:
-    noted = set(Missing.objects.filter(day=day).values_list("site_id", flat=True))
-    new = [(site, deadline) for site, deadline in late if site.pk not in noted]
+def _missed(new: list[tuple[Site, datetime]], day: date, at: datetime) -> int:
     if not new:
         return 0
     with translation.override(settings.LANGUAGE_CODE):

@@ -65,6 +65,7 @@ def day_list(request: HttpRequest) -> HttpResponse:
         if day == today
         else [],
         "may_oblige": access.may(request.user, "commitment.oblige"),
+        "is_on": bool(everything) or bool(Book()),
     }
     return show(request, "commitments", context, part="parts/commitments_day")
 
