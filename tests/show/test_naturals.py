@@ -141,6 +141,20 @@ def test_thresholds_have_a_history_and_only_a_root_may_change_them(world):
     assert ThresholdSet.objects.count() == 1
 
 
+def test_the_page_says_by_which_limits_and_what_they_rest_on(world, open_as):
+    shown = open_as(world.officer).get("/natural/").content.decode()
+    assert "平台随附的阈值，第 1 版" in shown
+    assert "6 类灾害中有 6 类凭记忆" in shown
+    for kind in thresholds.KINDS:
+        assert thresholds.shipped().basis[kind] in shown
+    document = json.loads(thresholds.shipped_text()) | {"thresholds": "省定阈值", "version": "2026"}
+    document["rain"] = document["rain"] | {"from_memory": False}
+    services.put_in_force(world.root, json.dumps(document), "省厅通知")
+    shown = open_as(world.officer).get("/natural/").content.decode()
+    for words in ("省定阈值", "2026", "省厅通知", "6 类灾害中有 5 类凭记忆"):
+        assert words in shown
+
+
 def test_a_recording_is_played_as_a_demonstration_and_never_into_a_real_feed(world):
     header = "66666 1713    1 0014 1713 0 6 HATO                               20180501"
     track = f"{header}\n2017082303 6 218 1138  935      52\n"

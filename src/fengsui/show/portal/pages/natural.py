@@ -12,7 +12,9 @@ from fengsui.show.portal import naturalwords
 from fengsui.show.portal.pages.page import choice, first_url, one_or_404, page, show
 from fengsui.stores import clock
 from fengsui.warn.alarms.models import Priority
+from fengsui.warn.natural import thresholds
 from fengsui.warn.naturals import services
+from fengsui.warn.naturals.models import ThresholdSet
 
 OF = (
     ("hazard", gettext_lazy("Hazards")),
@@ -45,7 +47,7 @@ def natural_list(request: HttpRequest) -> HttpResponse:
         "levels": Priority.choices,
         "kinds": naturalwords.KINDS.items(),
         "filtered": bool(filters.q or kind or level),
-        "by": services.in_force(),
+        "limits": _limits(services.in_force()),
         "now": now,
         "sources": lists.sources(request.user) if access.may(request.user, "natural.edit") else [],
     }
@@ -99,4 +101,17 @@ def row_of(item: lists.SiteUnder) -> dict[str, Any]:
             {"one": one, "kind": naturalwords.KINDS[one.hazard.kind], "why": naturalwords.why(one.hazard)}
             for one in item.under
         ],
+    }
+
+
+def _limits(by: thresholds.Thresholds) -> dict[str, Any]:
+    """Which table levels are found by, in words: whose, which version, since when, and what each kind rests on."""
+    return {
+        "by": by,
+        "row": ThresholdSet.objects.first(),
+        "sources": [
+            (naturalwords.KINDS[kind], by.basis[kind], kind in by.from_memory) for kind in thresholds.KINDS
+        ],
+        "from_memory": len(by.from_memory),
+        "all": len(thresholds.KINDS),
     }
