@@ -7,6 +7,7 @@
 
 import { onScopeDispose, ref, type Ref } from "vue";
 import { correct, nowMs } from "./clock";
+import { tell } from "./loops";
 
 /** ended: the session is over, the server asked us not to come back by ourselves. */
 export type LiveState = "connecting" | "open" | "cut" | "ended";
@@ -63,6 +64,8 @@ export function useLive(path = "/api/v1/live"): Live {
   function listen(target: EventSource, name: string): void {
     target.addEventListener(name, (event) => {
       const data = heard(name, event as MessageEvent);
+      if (name === "loop") tell("loop", data);
+      else if (name === "hello" || name === "reset") tell("hello");
       for (const handler of handlers.get(name) ?? []) handler(data as never);
     });
   }
@@ -78,6 +81,7 @@ export function useLive(path = "/api/v1/live"): Live {
     };
     mine.onerror = () => {
       state.value = "cut";
+      tell("cut");
       if (mine.readyState !== EventSource.CLOSED || mine !== source) return; // it tries again by itself
       again = setTimeout(open, wait);
       wait = Math.min(wait * 2, 15_000);

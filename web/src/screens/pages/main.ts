@@ -5,6 +5,7 @@ import { get, type Hit } from "@/lib/api";
 import { background } from "@/lib/background";
 import { linkFields } from "@/lib/fields";
 import { span } from "@/lib/format";
+import { followLoops } from "@/lib/loops";
 import { theme } from "@/lib/theme";
 import { age as ageEn, page as wordsEn } from "@/locales/en.json";
 import { age as ageZh, page as wordsZh } from "@/locales/zh-Hans.json";
@@ -155,28 +156,27 @@ function suggest(input: HTMLInputElement): void {
   });
 }
 
-/* call-and-confirm: the board follows the loops of its warning, times left go on */
+/* call-and-confirm: what asks me now, on every page; the board follows the loops of its warning, times left go on */
+const strip = document.querySelector<HTMLElement>("#calls-mine");
 const board = document.querySelector<HTMLElement>("[data-follow-calls]");
-if (board) follow(board);
+if (strip || board) follow(strip, board);
 
-function follow(element: HTMLElement): void {
-  const source = new EventSource("/api/v1/live?topics=loop");
+function follow(strip: HTMLElement | null, board: HTMLElement | null): void {
   let soon: ReturnType<typeof setTimeout> | undefined;
   /* never under the hands of whoever fills a form in it, also not by an answer that was already under way */
   const busy = () =>
-    element.contains(document.activeElement) || element.querySelector("details[open]") !== null;
+    board !== null && (board.contains(document.activeElement) || board.querySelector("details[open]") !== null);
   const again = () => {
     soon = undefined;
-    if (!busy()) element.dispatchEvent(new Event("calls"));
+    strip?.dispatchEvent(new Event("calls"));
+    if (!busy()) board?.dispatchEvent(new Event("calls"));
   };
-  element.addEventListener("htmx:before:swap", (event) => {
-    if (event.target === element && busy()) event.preventDefault();
+  board?.addEventListener("htmx:before:swap", (event) => {
+    if (event.target === board && busy()) event.preventDefault();
   });
-  source.addEventListener("loop", (event) => {
-    const loop = JSON.parse((event as MessageEvent).data) as { about?: { message_id?: number } };
-    if (String(loop.about?.message_id) === element.dataset.followCalls) soon ??= setTimeout(again, 300);
-  });
-  setInterval(again, 10_000);
+  followLoops((loop) => {
+    if (loop.kind === "call_confirm") soon ??= setTimeout(again, 300);
+  }, again);
 }
 
 function timesLeft(): void {

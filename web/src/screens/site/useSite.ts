@@ -188,7 +188,7 @@ export function useSite(code: string, range: Ref<RangeName>) {
   const timer = setInterval(() => {
     if (!isFollowing.value) again();
   }, AGAIN_MS);
-  live.want(["alarms"], [code]);
+  live.want(["alarms", "loops"], [code]); // loops: for the strip of calls above (lib/loops.ts)
   void load();
   onScopeDispose(() => {
     clearInterval(timer);
