@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from fengsui.warn.commitments import checks, knowing
 from fengsui.warn.commitments.checks import Doubt, Known
 from fengsui.warn.commitments.errors import BadCommitment, NotExplained
 from fengsui.warn.commitments.models import Commitment, CommitmentFact, Missing, Obligation
-from fengsui.warn.commitments.obliged import Book, begin_of, end_of
+from fengsui.warn.commitments.obliged import Book, Terms, begin_of, end_of
 from fengsui.warn.commitments.said import STATES, Said, plain, read
 from fengsui.warn.inventories.models import MajorHazard
 from fengsui.warn.risks import services as risks
@@ -209,11 +209,15 @@ def _due_openings(book: Book, day: date, at: datetime) -> list[loops.Opening]:
     found = []
     for level, graded in ((2, Exists(hazards)), (3, ~Exists(hazards))):
         ahead = timedelta(seconds=step.limit(level) or 0)
-        due = book.where(lambda terms, ahead=ahead: at >= terms.deadline_at(day) - ahead)
+        due = book.where(_begun(day, at, ahead))
         for site in _waiting(day, due).filter(graded).exclude(Exists(there)):
             begins = book.terms(site.org_path).deadline_at(day) - ahead
             found.append(_opening(site, day, level, begins))
     return sorted(found, key=lambda one: one.key)
+
+
+def _begun(day: date, at: datetime, ahead: timedelta) -> Callable[[Terms], bool]:
+    return lambda terms: at >= terms.deadline_at(day) - ahead
 
 
 def _opening(site: Site, day: date, level: int, at: datetime) -> loops.Opening:
