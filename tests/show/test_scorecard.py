@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fengsui.run import rules
-from fengsui.show.lists.scorecard import scorecard
+from fengsui.sense.devices.models import Site
+from fengsui.show.lists.scorecard import in_sight, scorecard
 from fengsui.warn.alarms.models import Alarm
 
 DAY = 86_400_000
@@ -38,7 +39,7 @@ def alarms(world):
 
 
 def test_each_rule_has_its_figures(alarms):
-    first, second = scorecard(Alarm.objects.all(), T0, T0 + DAY, "rule")
+    first, second = scorecard(Site.objects.all(), T0, T0 + DAY, "rule")
     assert first.of == ("tep-1", "P7", "h", str(alarms.rule.pk))
     assert (first.burden.alarms, first.burden.peak_10_min, first.burden.chattering) == (4, 3, 1)
     assert (first.acked, first.median_ack_s) == (3, 50)
@@ -49,13 +50,13 @@ def test_each_rule_has_its_figures(alarms):
 
 @pytest.mark.parametrize(("by", "of"), [("site", "tep-1"), ("organisation", "化工厂"), ("kind", "h")])
 def test_groups_add_up(alarms, by, of):
-    found = scorecard(Alarm.objects.all(), T0, T0 + DAY, by)
+    found = scorecard(Site.objects.all(), T0, T0 + DAY, by)
     assert found[0].of == (of,)
     assert sum(score.burden.alarms for score in found) == 4
 
 
 def test_of_what_a_stranger_sees_nothing_of_yichang_is_told(alarms):
-    seen = scorecard(Alarm.objects.visible_to(alarms.stranger), T0, T0 + DAY, "site")
+    seen = scorecard(in_sight(alarms.stranger)[0], T0, T0 + DAY, "site")
     assert [score.of for score in seen] == [("jz-1",)]
 
 
@@ -111,17 +112,17 @@ def test_closed_loops_say_what_was_real_and_occurrences_what_was_missed(judged):
     occurrences.withdraw(actor, mistake, "typed wrongly")
     occurrences.record(actor, site, at(-1), "before the span")
     score = {
-        s.of[0]: s for s in scorecard(Alarm.objects.all(), T0, T0 + DAY, "site", Occurrence.objects.all())
+        s.of[0]: s for s in scorecard(Site.objects.all(), T0, T0 + DAY, "site", Occurrence.objects.all())
     }
     verdicts = score["tep-1"].verdicts
     assert (verdicts.real, verdicts.false, verdicts.test) == (1, 1, 1)
     assert (verdicts.warned, verdicts.missed, verdicts.lead_s) == (1, 0, DAY / 2000 + 3600)
     assert (verdicts.false_alarm_ratio, verdicts.hit_rate) == (0.5, 1.0)
     missed = occurrences.record(actor, site, at(-30 * DAY), "nobody was warned")
-    (only,) = scorecard(Alarm.objects.all(), T0 - 31 * DAY, T0 - 29 * DAY, "county", Occurrence.objects.all())
+    (only,) = scorecard(Site.objects.all(), T0 - 31 * DAY, T0 - 29 * DAY, "county", Occurrence.objects.all())
     assert (only.verdicts.missed, only.verdicts.hit_rate, only.burden.alarms) == (1, 0.0, 0)
     assert missed.recorded_by == str(actor)
-    rule = scorecard(Alarm.objects.all(), T0, T0 + DAY, "rule", Occurrence.objects.all())[0]
+    rule = scorecard(Site.objects.all(), T0, T0 + DAY, "rule", Occurrence.objects.all())[0]
     assert (rule.verdicts.real, rule.verdicts.missed, rule.verdicts.hit_rate) == (1, None, None)
 
 
@@ -186,7 +187,7 @@ def test_what_was_found_false_or_speaks_of_the_instrument_has_warned_of_nothing(
         )  # fmt: skip
         Deed.objects.create(loop=loop, step="handling", action="submit", at=at(60_000), data={"cause": cause})
     occurrences.record(world.users["duty_officer"], site, at(3_600_000), "seal leaked")
-    (score,) = scorecard(Alarm.objects.all(), T0, T0 + DAY, "site", Occurrence.objects.all())
+    (score,) = scorecard(Site.objects.all(), T0, T0 + DAY, "site", Occurrence.objects.all())
     assert (score.verdicts.warned, score.verdicts.missed, score.burden.alarms) == (0, 1, 1)
 
 

@@ -17,6 +17,7 @@ from fengsui.run import lessons
 from fengsui.sense.media import store as media_store
 from fengsui.show.reports import services as reports
 from fengsui.stores import outbox
+from fengsui.warn.alarms import packed
 from fengsui.warn.commitments import services as commitments
 from fengsui.warn.fences import services as fences
 from fengsui.warn.naturals import judging, taking
@@ -132,6 +133,12 @@ def judge_naturals(timestamp: int) -> None:
         log.info("natural.levels", raised=done.raised, changed=done.changed, cleared=done.cleared)
 
 
+def pack_alarms(timestamp: int) -> None:
+    """Pack the days of alarms that are over, and those of which something changed."""
+    if days := packed.pack(timezone.now()):
+        log.info("alarms.packed", days=days)
+
+
 PERIODIC: dict[str, tuple[str, Any]] = {
     "purge_outbox": ("*/10 * * * *", purge_outbox),
     "retry_stalled_jobs": ("*/2 * * * *", retry_stalled_jobs),
@@ -146,5 +153,6 @@ PERIODIC: dict[str, tuple[str, Any]] = {
     "look_for_commitments": ("* * * * *", look_for_commitments),
     "repeat_risk": ("* * * * *", repeat_risk),
     "make_reports": ("12,42 * * * *", make_reports),
+    "pack_alarms": ("*/5 * * * *", pack_alarms),
     "clear_sessions": ("37 3 * * *", clear_sessions),
 }

@@ -151,10 +151,11 @@ def _scorecard(args: argparse.Namespace) -> int:
     from fengsui.run import django_setup
 
     django_setup.setup()
+    from fengsui.sense.devices.models import Site
     from fengsui.show.lists.scorecard import scorecard
-    from fengsui.warn.alarms.models import Alarm, Occurrence
+    from fengsui.warn.alarms.models import Occurrence
 
-    scores = scorecard(Alarm.objects.all(), from_ms, to_ms, args.by, Occurrence.objects.all())
+    scores = scorecard(Site.objects.all(), from_ms, to_ms, args.by, Occurrence.objects.all())
     if args.json:
         print(json.dumps([asdict(score) for score in scores], ensure_ascii=False))
         return 0

@@ -8,10 +8,9 @@ from ninja import Router, Schema
 
 from fengsui.base.errors import BadInput
 from fengsui.show.lists import scorecard_files as files
-from fengsui.show.lists.scorecard import Card, of_county
+from fengsui.show.lists.scorecard import Card, in_sight
 from fengsui.stores import clock
 from fengsui.warn.alarms import figures
-from fengsui.warn.alarms.models import Alarm, Occurrence
 
 router = Router(tags=["scorecards"])
 MOST = 500
@@ -80,13 +79,9 @@ def get_scorecard(
     to_ms = min(to_ms, clock.now_ms())
     if not 0 <= from_ms < to_ms or to_ms - from_ms > LONGEST_MS:
         raise BadInput("from_ms must be before to_ms and now, and at most 400 days before")
-    alarms, happened = Alarm.objects.visible_to(request.user), Occurrence.objects.visible_to(request.user)
-    if site:
-        alarms, happened = alarms.filter(site__code=site), happened.filter(site__code=site)
-    if county:
-        alarms, happened = of_county(alarms, county), of_county(happened, county, "site__org_path")
+    sites, happened = in_sight(request.user, site, county)
     now = figures.in_force()
-    card = Card.of(alarms, from_ms, to_ms, by, happened, now.limits)
+    card = Card.of(sites, from_ms, to_ms, by, happened, now.limits)
     if format != "json":
         data = files.as_csv(card) if format == "csv" else files.as_xlsx(card, now)
         answer = HttpResponse(data, content_type=files.TYPES[format])

@@ -9,46 +9,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils.translation import get_language
 
+from fengsui.people.orgs import access
 from fengsui.people.orgs.models import Org
 from fengsui.sense.devices.models import Datastream, Site
-from fengsui.show.lists.alarm_columns import KIND, OF_RULE, Columns, copied, read
+from fengsui.warn.alarms import packed
+from fengsui.warn.alarms.columns import Columns
 from fengsui.warn.alarms.models import ALARM_KINDS, Alarm, Occurrence, Rule
+from fengsui.warn.alarms.verdicts import FALSE, LOOP, REAL, TEST, VERDICT
 from fengsui.warn.engine import NEVER
 from fengsui.warn.engine.burden import LIMITS, MOST_FREQUENT, Burden, Limits, burden
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# a group of ``rule`` is its id, or less its datastream's, times OF_RULE, and the kind's number
-GROUPS = {  # numbers of ``_names``, as SQL over alarms
-    "rule": f"CASE WHEN a.rule_id IS NULL THEN -(a.datastream_id::bigint * {OF_RULE} + {KIND}) "
-    f"ELSE a.rule_id::bigint * {OF_RULE} + {KIND} END",
-    "site": "a.site_id",
-    "organisation": "a.org_id",
-    "county": "a.org_id",
-    "kind": KIND,
-}
-
-
-SITES = {"site": "site__code", "organisation": "site__org__name", "county": "site__org_path"}
-# What the cause of a closed disposal loop says about its alarm; other causes judge nothing.
-REAL, FALSE, TEST = "real", "false", "test"
-COUNTS_AS = {
-    "real": REAL,
-    "process": REAL,
-    "instrument": FALSE,
-    "communication": FALSE,
-    "setpoint": FALSE,
-    "maintenance": TEST,
-}
-FALSE_OUTCOME = "false_alarm"
+GROUPS = ("county", "organisation", "site", "rule", "kind")
+OF_RULE = 100  # a group of ``rule`` is its id times this and the kind's number; below 0 as ``Columns.rule``
+PLACES = {"site": "code", "organisation": "org__name", "county": "org_path"}  # what is read of a site
+WIDEST = 1 << 23  # of numbers that are grouped by a table instead of by sorting
 WARNED_WITHIN = timedelta(hours=24)  # an alarm of the site no earlier than this warned of what happened
-OF_INSTRUMENTS = (
-    "silent",
-    "frozen",
-    "truth",
-)  # kinds that speak of the instrument: they warn of nothing at the site
+OF_INSTRUMENTS = ["silent", "frozen", "truth"]  # kinds that warn of nothing at the site
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +73,23 @@ class Score:
     county: str = ""  # its code, in a line of a county
 
 
+def in_sight(user: Any, site: str = "", county: str = "") -> tuple[QuerySet[Site], QuerySet[Occurrence]]:
+    """The sites whose alarms ``user`` may see, and what happened there; of a site or a county, by code, if given."""
+    sites = Site.objects.filter(access.rows_where(user, "alarm.view"))
+    happened = Occurrence.objects.visible_to(user)
+    if site:
+        sites, happened = sites.filter(code=site), happened.filter(site__code=site)
+    if county:
+        within = Org.objects.filter(kind="county", code=county).values_list("path", flat=True).first()
+        if within is None:
+            return sites.none(), happened.none()
+        sites = sites.filter(org_path__startswith=within)
+        happened = happened.filter(site__org_path__startswith=within)
+    return sites, happened
+
+
 def scorecard(
-    alarms: QuerySet[Alarm],
+    sites: QuerySet[Site],
     from_ms: int,
     to_ms: int,
     by: str,
@@ -102,11 +98,11 @@ def scorecard(
 ) -> list[Score]:
     """A line for each group that had an alarm in [from_ms, to_ms), those with most alarms first.
 
-    ``alarms`` and ``occurrences`` (none: nothing is known of any) are those that the caller may see;
-    ``by`` is one of GROUPS.  Acknowledgements after the span count.
+    ``sites``, whose alarms count, and ``occurrences`` (none: nothing is known of any) are those that the caller may
+    see; ``by`` is one of GROUPS.  Acknowledgements after the span count.
     Raises ValueError when the span is empty.
     """
-    return Card.of(alarms, from_ms, to_ms, by, occurrences, limits).scores()
+    return Card.of(sites, from_ms, to_ms, by, occurrences, limits).scores()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,48 +121,46 @@ class Card:
     """The alarms of a span and a scope, read once: its lines, the whole, priorities and who contributes most."""
 
     def __init__(
-        self, columns: Columns, from_ms: int, to_ms: int, names: dict[int, tuple[str, ...]], limits: Limits,
-        verdict: dict[int, str], happened: dict[tuple[str, ...], list[float | None]] | None,
+        self, columns: Columns, from_ms: int, to_ms: int, by: str, limits: Limits,
+        happened: dict[tuple[str, ...], list[float | None]] | None,
     ) -> None:  # fmt: skip
-        self._columns, self.from_ms, self.to_ms, self.limits = columns, from_ms, to_ms, limits
-        self._verdict, self._happened = verdict, happened
-        keys, place = np.unique(columns.group, return_inverse=True)
-        groups = sorted({names[key] for key in keys.tolist()} | set(happened or ()))
-        number = {of: i for i, of in enumerate(groups)}
-        self._groups = groups
-        own = np.array([number[names[key]] for key in keys.tolist()], np.int64)[place] if len(keys) else place
-        order = np.argsort(own, kind="stable")
-        self._rows = order
-        self._ends = np.searchsorted(own[order], np.arange(len(groups) + 1))
-        inside = (columns.raised_ms >= from_ms) & (columns.raised_ms < to_ms)
-        self._raised = np.bincount(own[inside], minlength=len(groups)) if len(own) else np.zeros(len(groups))
+        self.from_ms, self.to_ms, self.limits = from_ms, to_ms, limits
+        self._columns, self._happened = columns, happened
+        self._inside = columns.raised_ms >= from_ms
+        keys, place = _grouped(_groups(columns, by))
+        names = _names(by, keys.tolist())
+        self._lines = sorted({names[key] for key in keys.tolist()} | set(happened or ()))
+        number = {of: i for i, of in enumerate(self._lines)}
+        small = np.uint16 if len(number) <= 1 << 16 else np.int64  # sorted by counting
+        own = np.array([number[names[key]] for key in keys.tolist()], small)[place]
+        self._rows = np.argsort(own, kind="stable")
+        self._ends = np.r_[0, np.cumsum(np.bincount(own, minlength=len(number)))]
+        self._raised = np.bincount(own[self._inside], minlength=len(number))
 
     @classmethod
     def of(
-        cls, alarms: QuerySet[Alarm], from_ms: int, to_ms: int, by: str,
+        cls, sites: QuerySet[Site], from_ms: int, to_ms: int, by: str,
         occurrences: QuerySet[Occurrence] | None = None, limits: Limits = LIMITS,
     ) -> "Card":  # fmt: skip
         """See ``scorecard``."""
         if from_ms >= to_ms:
             raise ValueError("an empty span")
-        begin, end = (EPOCH + timedelta(milliseconds=ms) for ms in (from_ms, to_ms))
-        stood = alarms.filter(Q(cleared_at=None) | Q(cleared_at__gte=begin), raised_at__lt=end)
-        columns = read(stood, GROUPS[by])
-        counties = _counties() if by == "county" else None
-        verdict = _judged(begin - WARNED_WITHIN)
+        ids = None  # all
+        if sites.query.where or sites.query.is_empty():
+            ids = np.fromiter(sites.order_by().values_list("pk", flat=True).iterator(), np.int64)
+        columns = packed.stood(from_ms, to_ms, ids)
         happened = None
-        if by in SITES and occurrences is not None:
-            rows = occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None)
-            happened = _happened(alarms, rows, by, counties, verdict)
-        names = _names(by, np.unique(columns.group).tolist(), counties)
-        return cls(columns, from_ms, to_ms, names, limits, verdict, happened)
+        if by in PLACES and occurrences is not None:
+            begin, end = (EPOCH + timedelta(milliseconds=ms) for ms in (from_ms, to_ms))
+            happened = _happened(occurrences.filter(at__gte=begin, at__lt=end, withdrawn_at=None), by)
+        return cls(columns, from_ms, to_ms, by, limits, happened)
 
     def __len__(self) -> int:
-        return len(self._groups)
+        return len(self._lines)
 
     def scores(self, most: int | None = None) -> list[Score]:
         """The lines, those with most alarms first; at most ``most``."""
-        order = sorted(range(len(self._groups)), key=lambda i: (-self._raised[i], self._groups[i]))
+        order = sorted(range(len(self._lines)), key=lambda i: (-self._raised[i], self._lines[i]))
         return [self._score(i) for i in order[:most]]
 
     def whole(self) -> Burden:
@@ -176,64 +170,73 @@ class Card:
 
     def priorities(self) -> list[tuple[int, int, float]]:
         """(priority, alarms raised, share 0 … 1), red first."""
-        inside = self._inside()
-        counts = np.bincount(inside.priority, minlength=5)[1:5].tolist()
-        return [(p, n, n / len(inside) if len(inside) else 0.0) for p, n in enumerate(counts, 1)]
+        counts = np.bincount(self._columns.priority[self._inside], minlength=5)
+        total = int(counts.sum())
+        return [(p, n, n / total if total else 0.0) for p, n in enumerate(counts[1:5].tolist(), 1)]
 
     def contributors(self, most: int = MOST_FREQUENT) -> list[Contributor]:
         """The rules that raised most."""
-        inside = self._inside()
-        rules, first, counts = np.unique(inside.rule, return_index=True, return_counts=True)
-        order = np.lexsort((rules, -counts))[:most]
-        rows = Alarm.objects.in_bulk(inside.id[first[order]].tolist())
-        found = []
-        for i in order.tolist():
-            alarm = rows.get(int(inside.id[first[i]]))
-            if alarm is not None:
-                found.append((alarm, int(counts[i])))
-        sites = dict(
-            Datastream.objects.filter(pk__in=[a.datastream_id for a, _ in found]).values_list("pk", "code")
-        )
-        codes = dict(Site.objects.filter(pk__in=[a.site_id for a, _ in found]).values_list("pk", "code"))
+        c = self._columns
+        keys, place = _grouped(c.rule[self._inside])
+        counts = np.bincount(place, minlength=len(keys))
+        top = np.lexsort((keys, -counts))[:most].tolist()
+        one = [int(c.id[np.argmax(self._inside & (c.rule == keys[i]))]) for i in top]
+        known = Alarm.objects.select_related("site", "datastream").in_bulk(one)
         return [
-            Contributor(codes[a.site_id], sites[a.datastream_id], a.kind, a.rule_id, n, n / len(inside))
-            for a, n in found
+            Contributor(a.site.code, a.datastream.code, a.kind, a.rule_id, n, n / len(place))
+            for n, pk in zip(counts[top].tolist(), one, strict=True)
+            if (a := known.get(pk)) is not None  # deleted a moment ago
         ]
 
-    def _inside(self) -> Columns:
-        c = self._columns
-        return c.take(np.flatnonzero((c.raised_ms >= self.from_ms) & (c.raised_ms < self.to_ms)))
-
     def _score(self, i: int) -> Score:
-        of = self._groups[i]
-        c = self._columns.take(self._rows[self._ends[i] : self._ends[i + 1]])
-        inside = c.raised_ms >= self.from_ms
-        answered = (c.acked_ms != NEVER) & inside
-        waited = (c.acked_ms - c.raised_ms)[answered]
+        of, rows = self._lines[i], self._rows[self._ends[i] : self._ends[i + 1]]
+        c = self._columns
+        raised, acked, inside = c.raised_ms[rows], c.acked_ms[rows], self._inside[rows]
+        answered = (acked != NEVER) & inside
+        waited = (acked - raised)[answered]
+        median, p90 = (np.percentile(waited, [50, 90]) / 1000).tolist() if len(waited) else (None, None)
         happened = None if self._happened is None else self._happened.get(of, [])
-        said = [self._verdict.get(pk, "") for pk in c.id[inside].tolist()] if self._verdict else []
+        said = np.bincount(c.verdict[rows][inside], minlength=4).tolist()
         score = Score(
             of,
-            burden(c.rule, c.raised_ms, c.cleared_ms, self.from_ms, self.to_ms, self.limits),
-            int(answered.sum()),
-            float(np.median(waited)) / 1000 if len(waited) else None,
-            float(np.percentile(waited, 90)) / 1000 if len(waited) else None,
+            burden(c.rule[rows], raised, c.cleared_ms[rows], self.from_ms, self.to_ms, self.limits),
+            len(waited),
+            median,
+            p90,
             _verdicts(said, happened),
         )
         return replace(score, of=of[:1], county=of[1]) if len(of) == 2 else score
 
 
-def _names(
-    by: str, keys: list[int], counties: Callable[[str], tuple[str, ...]] | None
-) -> dict[int, tuple[str, ...]]:
-    """What each group that ``read`` found is called; two of one name are one line."""
+def _groups(columns: Columns, by: str) -> np.ndarray:
+    """The number of the group of each alarm; ``_names`` says what it is called."""
+    if by == "kind":
+        return columns.kind
+    if by == "rule":
+        return np.where(columns.rule > 0, columns.rule * OF_RULE + columns.kind, columns.rule)
+    return columns.site
+
+
+def _grouped(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``numpy.unique`` with the inverse, by a table where the numbers lie close together."""
+    low = int(values.min(initial=0))
+    width = int(values.max(initial=0)) - low + 1
+    if width > WIDEST:
+        return np.unique(values, return_inverse=True)
+    there = np.zeros(width, bool)
+    offset = values.astype(np.int64) - low
+    there[offset] = True
+    place = np.cumsum(there, dtype=np.int32) - 1
+    return np.flatnonzero(there) + low, place[offset]
+
+
+def _names(by: str, keys: list[int]) -> dict[int, tuple[str, ...]]:
+    """What each group is called; two of one name are one line."""
     if by == "kind":
         return {key: (list(dict(ALARM_KINDS))[key],) for key in keys}
-    if by == "site":
-        return {pk: (code,) for pk, code in Site.objects.filter(pk__in=keys).values_list("pk", "code")}
-    if counties is not None or by == "organisation":
-        rows = Org.objects.filter(pk__in=keys).values_list("pk", "name", "path")
-        return {pk: counties(path) if counties is not None else (name,) for pk, name, path in rows}
+    if by in PLACES:
+        of = _place(by)
+        return {pk: of(said) for pk, said in Site.objects.filter(pk__in=keys).values_list("pk", PLACES[by])}
     found: dict[int, tuple[str, ...]] = {}
     rules = Rule.every.filter(pk__in=[key // OF_RULE for key in keys if key > 0])
     for pk, site, stream in rules.values_list("pk", "datastream__site__code", "datastream__code"):
@@ -249,50 +252,33 @@ def _names(
     }
 
 
-def _judged(begin: datetime) -> dict[int, str]:
-    """The verdict of each alarm by id: of closed loops, by the last cause that was given."""
-    causes = list(COUNTS_AS)
-    statement = """
-        SELECT a.id, CASE WHEN l.outcome = %s THEN -1::bigint
-            ELSE coalesce(array_position(%s::text[], d.cause), 0)::bigint END
-        FROM loops_loop l JOIN alarms_alarm a ON a.key = substr(l.key, 7)
-        LEFT JOIN LATERAL (
-            SELECT d.data ->> 'cause' AS cause FROM loops_deed d
-            WHERE d.loop_id = l.id AND d.data ->> 'cause' IS NOT NULL ORDER BY d.id DESC LIMIT 1
-        ) d ON true
-        WHERE l.key LIKE 'alarm:%%' AND l.closed_at >= %s AND (l.outcome = %s OR d.cause IS NOT NULL)"""
-    ids, said = copied(statement, [FALSE_OUTCOME, causes, begin, FALSE_OUTCOME], 2)
-    words = ["", *(COUNTS_AS[cause] for cause in causes), FALSE]  # −1 is the last
-    return {pk: words[i] for pk, i in zip(ids.tolist(), said.tolist(), strict=True)}
-
-
-def of_county(rows: QuerySet[Any], code: str, path: str = "org_path") -> QuerySet[Any]:
-    """Those of ``rows`` that lie in the county with this code; none where there is no such county."""
-    within = Org.objects.filter(kind="county", code=code).values_list("path", flat=True).first()
-    return rows.filter(**{f"{path}__startswith": within}) if within else rows.none()
-
-
-def _happened(
-    alarms: QuerySet[Alarm],
-    rows: QuerySet[Occurrence],
-    by: str,
-    counties: Callable[[str], tuple[str, ...]] | None,
-    verdict: dict[int, str],
-) -> dict[tuple[str, ...], list[float | None]]:
-    """Of each place, for each occurrence in the span the seconds from its first alarm; None where there was none."""
-    out: dict[tuple[str, ...], list[float | None]] = {}
-    for site, at, place in rows.values_list("site_id", "at", SITES[by]):
-        before = alarms.filter(site_id=site, raised_at__gt=at - WARNED_WITHIN, raised_at__lte=at)
-        before = before.exclude(kind__in=OF_INSTRUMENTS).order_by("raised_at")
-        warned = (
-            raised
-            for pk, raised in before.values_list("pk", "raised_at").iterator()
-            if verdict.get(pk) not in (FALSE, TEST)
-        )
-        first = next(warned, None)
-        lead = None if first is None else (at - first).total_seconds()
-        out.setdefault(counties(place) if counties else (str(place),), []).append(lead)
+def _happened(rows: QuerySet[Occurrence], by: str) -> dict[tuple[str, ...], list[float | None]]:
+    """Of each place, for each occurrence the seconds from its first alarm; None where there was none."""
+    of, out = _place(by), dict[tuple[str, ...], list[float | None]]()
+    found = list(rows.values_list("pk", "at", f"site__{PLACES[by]}"))
+    first = _first_alarms([pk for pk, _at, _said in found])
+    for pk, at, said in found:
+        warned = first.get(pk)
+        out.setdefault(of(said), []).append(None if warned is None else (at - warned).total_seconds())
     return out
+
+
+def _first_alarms(occurrences: list[int]) -> dict[int, datetime | None]:
+    """When the first alarm was raised that warned of each."""
+    statement = f"""
+        SELECT o.id, (
+            SELECT min(a.raised_at) FROM alarms_alarm a {LOOP}
+            WHERE a.site_id = o.site_id AND a.raised_at > o.at - %s AND a.raised_at <= o.at
+                AND a.kind <> ALL(%s) AND {VERDICT} NOT IN ({FALSE}, {TEST})
+        ) FROM alarms_occurrence o WHERE o.id = ANY(%s)"""  # noqa: S608 - our own fragments
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [WARNED_WITHIN, OF_INSTRUMENTS, occurrences])
+        return dict(cursor.fetchall())
+
+
+def _place(by: str) -> Callable[[str], tuple[str, ...]]:
+    """From what PLACES reads of a site to the name of its group."""
+    return _counties() if by == "county" else lambda said: (said,)
 
 
 def _counties() -> Callable[[str], tuple[str, ...]]:
@@ -309,12 +295,13 @@ def _counties() -> Callable[[str], tuple[str, ...]]:
     return of
 
 
-def _verdicts(said: list[str], happened: list[float | None] | None) -> Verdicts:
+def _verdicts(said: list[int], happened: list[float | None] | None) -> Verdicts:
+    """``said``: how many alarms of each verdict."""
     leads = [lead for lead in happened or () if lead is not None]
     return Verdicts(
-        said.count(REAL),
-        said.count(FALSE),
-        said.count(TEST),
+        said[REAL],
+        said[FALSE],
+        said[TEST],
         None if happened is None else len(leads),
         None if happened is None else len(happened) - len(leads),
         float(np.median(leads)) if leads else None,

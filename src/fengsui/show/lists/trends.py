@@ -173,12 +173,12 @@ def _slot(at: datetime.datetime, by_hour: bool) -> str:
 
 def _counties(org: Org, begin: datetime.datetime, end: datetime.datetime) -> list[dict[str, Any]]:
     """A line a county, as the scorecards of the span tell it."""
-    alarms = Alarm.objects.filter(org_path__startswith=org.path)
+    sites = Site.objects.filter(org_path__startswith=org.path)
     ms = [round(at.timestamp() * 1000) for at in (begin, end)]
     if ms[0] >= ms[1]:
         return []
     with translation.override("zh-hans"):
-        lines = scorecard(alarms, ms[0], ms[1], "county")
+        lines = scorecard(sites, ms[0], ms[1], "county")
     names = dict(Org.objects.filter(kind="county").values_list("code", "name_en"))
     return [
         {

@@ -1,12 +1,13 @@
 """Rules as data with history, and alarms: one row an episode, its life as in ISA-18.2 / IEC 62682."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -235,10 +236,32 @@ class Alarm(models.Model):
             models.Index(fields=["refold_at"], condition=~Q(refold_at=None), name="alarm_refold"),
             models.Index(fields=["datastream"], condition=Q(cleared_at=None), name="alarm_open_stream"),
             models.Index(fields=["cleared_at"], condition=~Q(cleared_at=None), name="alarm_over"),
+            models.Index(  # ``packed`` looks for what stood long before its days
+                fields=["cleared_at", "raised_at"],
+                condition=Q(cleared_at=None)
+                | Q(GreaterThan(F("cleared_at") - F("raised_at"), timedelta(days=1))),
+                name="alarm_long",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.key
+
+
+class PackedDay(models.Model):
+    """The alarms that were raised on one day (UTC), as the bytes of ``packed``: a copy, for reading many at once."""
+
+    day = models.DateField(primary_key=True)
+    alarms = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+
+class PackedTouch(models.Model):
+    """An alarm of a packed day that is not any more what was packed; the database notes it."""
+
+    id = models.BigAutoField(primary_key=True)
+    day = models.DateField(db_index=True)
+    alarm_id = models.BigIntegerField()
 
 
 class FoldTable(models.Model):

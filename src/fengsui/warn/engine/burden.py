@@ -70,21 +70,25 @@ def burden(
     if from_ms >= to_ms:
         raise ValueError("an empty span")
     inside = (raised_ms >= from_ms) & (raised_ms < to_ms)
-    counts = windows(raised_ms[inside], from_ms, to_ms, limits.window_ms)
+    rule, raised = (rule_id, raised_ms) if inside.all() else (rule_id[inside], raised_ms[inside])
+    counts = windows(raised, from_ms, to_ms, limits.window_ms)
     open_still = (cleared_ms == NEVER) | (cleared_ms >= to_ms)
     lasted = np.where(open_still, to_ms, cleared_ms) - raised_ms
-    total, worst = int(inside.sum()), int(counts.argmax())
-    _, each = np.unique(rule_id[inside], return_counts=True)
+    total, worst = len(raised), int(counts.argmax())
+    rule, at = _by_rule(rule, raised)
+    each = (
+        np.diff(np.flatnonzero(np.r_[True, rule[1:] != rule[:-1], True])) if total else np.zeros(0, np.int64)
+    )
     return Burden(
         total,
         total / ((to_ms - from_ms) / DAY_MS),
-        tuple(windows(raised_ms[inside], from_ms, to_ms, DAY_MS).tolist()),
+        tuple(windows(raised, from_ms, to_ms, DAY_MS).tolist()),
         total / ((to_ms - from_ms) / limits.window_ms),
         int(counts[worst]),
         from_ms + worst * limits.window_ms if total else None,
         float((counts > limits.flood_from).mean()),
         float(flooded(counts, limits).mean()),
-        len(chattering(rule_id[inside], raised_ms[inside], limits)),
+        len(_quick(rule, at, limits)),
         int((lasted > limits.stale_ms).sum()),
         int(open_still.sum()),
         int(lasted.max(initial=0)),
@@ -109,11 +113,26 @@ def flooded(counts: np.ndarray, limits: Limits = LIMITS) -> np.ndarray:
 
 def chattering(rule_id: np.ndarray, raised_ms: np.ndarray, limits: Limits = LIMITS) -> np.ndarray:
     """The rules that chatter, sorted."""
-    order = np.lexsort((raised_ms, rule_id))
-    rule, at = rule_id[order], raised_ms[order]
+    return _quick(*_by_rule(rule_id, raised_ms), limits)
+
+
+def _quick(rule: np.ndarray, at: np.ndarray, limits: Limits) -> np.ndarray:
     back = limits.chatter_times - 1
     quick = (rule[back:] == rule[:-back]) & (at[back:] - at[:-back] <= limits.chatter_ms)
     return np.unique(rule[back:][quick])
+
+
+def _by_rule(rule: np.ndarray, raised_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both sorted by (rule, raised): as one number where it has room for both, which sorts many times faster."""
+    if not len(rule):
+        return rule, raised_ms
+    least, first = int(rule.min()), int(raised_ms.min())
+    bits = (int(raised_ms.max()) - first).bit_length()
+    if (int(rule.max()) - least).bit_length() + bits < 63:
+        both = np.sort((rule.astype(np.int64) - least << bits) + (raised_ms - first))
+        return (both >> bits) + least, (both & ((1 << bits) - 1)) + first
+    order = np.lexsort((raised_ms, rule))
+    return rule[order], raised_ms[order]
 
 
 def without_counterpart(

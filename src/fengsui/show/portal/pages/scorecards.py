@@ -14,13 +14,12 @@ from fengsui.base.errors import FengsuiError
 from fengsui.people.orgs import access
 from fengsui.sense.devices.models import Site
 from fengsui.show.lists import scorecard_files as files
-from fengsui.show.lists.scorecard import Card, of_county
+from fengsui.show.lists.scorecard import GROUPS, Card, in_sight
 from fengsui.show.portal.pages.page import choice, instant, one_or_404, page, refused, show
 from fengsui.stores import clock
 from fengsui.warn.alarms import figures, occurrences
-from fengsui.warn.alarms.models import ALARM_KINDS, Alarm, Occurrence
+from fengsui.warn.alarms.models import ALARM_KINDS, Occurrence
 
-BY = ("county", "organisation", "site", "rule", "kind")
 QUARTERS = 8  # offered, the running one first
 SHOWN = 500  # lines of the table; the download has all
 COLOURS = ("red", "orange", "yellow", "blue")  # priority 1 to 4
@@ -32,18 +31,13 @@ def scorecards(request: HttpRequest) -> HttpResponse:
     """The figures of one quarter; ``?format=csv`` is the same as a file."""
     offered = _quarters(timezone.localdate())
     quarter = choice(request, "quarter", dict(offered), offered[0][0])
-    by = choice(request, "by", BY, "county")
+    by = choice(request, "by", GROUPS, "county")
     site = request.GET.get("site", "")[:64]
-    alarms = Alarm.objects.visible_to(request.user)
-    happened = Occurrence.objects.visible_to(request.user)
-    if site:
-        alarms, happened = alarms.filter(site__code=site), happened.filter(site__code=site)
     county = request.GET.get("county", "")[:64]
-    if county:
-        alarms, happened = of_county(alarms, county), of_county(happened, county, "site__org_path")
+    sites, happened = in_sight(request.user, site, county)
     from_ms, to_ms = _span(quarter)
     figures_now = figures.in_force()
-    card = Card.of(alarms, from_ms, min(to_ms, clock.now_ms()), by, happened, figures_now.limits)
+    card = Card.of(sites, from_ms, min(to_ms, clock.now_ms()), by, happened, figures_now.limits)
     form = request.GET.get("format")
     if form in ("csv", "xlsx"):
         return _file(card, f"scorecard-{quarter}-{by}", form, figures_now)
@@ -123,7 +117,7 @@ def occurrence_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _by_words() -> list[tuple[str, Any]]:
     words = (_("County"), _("Organisation"), _("Site"), _("Rule"), _("Kind"))
-    return list(zip(BY, words, strict=True))
+    return list(zip(GROUPS, words, strict=True))
 
 
 def _quarters(today: date) -> list[tuple[str, str]]:
