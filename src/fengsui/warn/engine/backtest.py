@@ -1,11 +1,13 @@
 """A draft of rules over recorded readings: what they would have raised.  The engine is the one that runs live."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
 
 from fengsui.warn.engine.events import RAISED, Events
 from fengsui.warn.engine.rules import RuleTable, compile_rules
+from fengsui.warn.engine.sorting import order
 from fengsui.warn.engine.state import State
 from fengsui.warn.rules.memory import NEVER
 
@@ -52,12 +54,17 @@ class Replay:
 
     def events(self) -> Events:
         """All that was said so far, sorted by (rule, time)."""
-        found = Events.join(self._said)
-        return found.take(np.lexsort((found.what, found.time_ms, found.rule_id)))
+        return in_order(self._said)
 
     def _keep(self, said: Events) -> None:
         if len(said):
             self._said.append(said)
+
+
+def in_order(said: Iterable[Events]) -> Events:
+    """What was said in several pieces or by several replays, sorted by (rule, time)."""
+    found = Events.join(said)
+    return found.take(order(found.rule_id, found.time_ms, found.what))
 
 
 def backtest(
@@ -85,7 +92,7 @@ def episodes(events: Events) -> dict[str, np.ndarray]:
     """
     up, down = events.take(events.what == RAISED), events.take(events.what != RAISED)
     both = np.concatenate([up.rule_id, down.rule_id]), np.concatenate([up.started_ms, down.started_ms])
-    place = np.lexsort((np.arange(len(both[0])), both[1], both[0]))  # an end right behind its beginning
+    place = order(*both)  # an end right behind its beginning
     same = np.ones(max(len(place) - 1, 0), bool)
     for column in both:
         same &= column[place][1:] == column[place][:-1]
@@ -107,5 +114,5 @@ def episodes(events: Events) -> dict[str, np.ndarray]:
     out["cleared_value"][over] = down.value[end[over]]
     out["peak_value"][over] = down.peak_value[end[over]]
     out["peak_ms"][over] = down.peak_ms[end[over]]
-    order = np.lexsort((out["started_ms"], out["rule_id"]))
-    return {name: column[order] for name, column in out.items()}
+    place = order(out["rule_id"], out["started_ms"])
+    return {name: column[place] for name, column in out.items()}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fengsui.warn.engine.sorting import as_one, order
 from fengsui.warn.rules.memory import NEVER
 
 WINDOW_MS = 600_000
@@ -123,16 +124,14 @@ def _quick(rule: np.ndarray, at: np.ndarray, limits: Limits) -> np.ndarray:
 
 
 def _by_rule(rule: np.ndarray, raised_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both sorted by (rule, raised): as one number where it has room for both, which sorts many times faster."""
-    if not len(rule):
-        return rule, raised_ms
-    least, first = int(rule.min()), int(raised_ms.min())
-    bits = (int(raised_ms.max()) - first).bit_length()
-    if (int(rule.max()) - least).bit_length() + bits < 63:
-        both = np.sort((rule.astype(np.int64) - least << bits) + (raised_ms - first))
-        return (both >> bits) + least, (both & ((1 << bits) - 1)) + first
-    order = np.lexsort((raised_ms, rule))
-    return rule[order], raised_ms[order]
+    """Both sorted by (rule, raised)."""
+    both = as_one(rule, raised_ms)
+    if both is None or not len(both):
+        place = order(rule, raised_ms)
+        return rule[place], raised_ms[place]
+    both.sort()
+    bits = (int(raised_ms.max()) - int(raised_ms.min())).bit_length()
+    return (both >> bits) + int(rule.min()), (both & ((1 << bits) - 1)) + int(raised_ms.min())
 
 
 def without_counterpart(
@@ -142,19 +141,24 @@ def without_counterpart(
 
     Each is subject int64, raised_ms and cleared_ms (NEVER while it stands); those of one subject may overlap.
     """
-    subject, raised, cleared = mine
-    found = np.ones(len(subject), bool)
-    order = np.lexsort((others[1], others[0]))
-    other, began, ended = (column[order] for column in others)
-    ended, until = (np.where(c == NEVER, np.iinfo(np.int64).max, c) for c in (ended, cleared))
-    by_subject = np.argsort(subject, kind="stable")
-    keys, first = np.unique(subject[by_subject], return_index=True)
-    for key, begin, end in zip(keys.tolist(), first, np.r_[first[1:], len(subject)], strict=False):
-        rows = by_subject[begin:end]
-        low, high = np.searchsorted(other, [key, key + 1])
-        if low == high:
-            continue
-        latest = np.maximum.accumulate(ended[low:high])
-        begun = np.searchsorted(began[low:high], until[rows], "right")  # by the end of mine
-        found[rows] = (begun == 0) | (latest[np.maximum(begun - 1, 0)] < raised[rows])
+    if not len(mine[0]) or not len(others[0]):
+        return np.ones(len(mine[0]), bool)
+    first = min(int(mine[1].min()), int(others[1].min()))
+    last = 1 + max(int(column.max()) for column in (*mine[1:], *others[1:]))
+    subject = np.unique(np.concatenate([mine[0], others[0]]), return_inverse=True)[1]
+    start = np.split(
+        subject * (last - first + 1) - first, [len(mine[0])]
+    )  # one subject's time behind another's
+    raised, until, began, ended = (
+        begin + np.where(column == NEVER, last, column)
+        for begin, side in zip(start, (mine, others), strict=True)
+        for column in side[1:]
+    )
+    by_beginning = np.argsort(began, kind="stable")
+    began, latest = began[by_beginning], np.maximum.accumulate(ended[by_beginning])
+    begun = np.searchsorted(
+        began, until, "right"
+    )  # by the end of mine; those of subjects before ended before
+    found: np.ndarray = begun == 0
+    found[~found] = latest[begun[~found] - 1] < raised[~found]
     return found

@@ -520,8 +520,8 @@ def _skim(  # type: ignore[no-untyped-def]
         s = slot_of[d if d < most else most]
         end = min(i + BLOCK, n)
         others = 0
-        for j in range(i, end):
-            others += datastream[j] != d
+        for one in datastream[i:end]:  # a slice has no place below 0: the loop becomes one of many at a time
+            others += one != d
         if others:
             end = i + 1
             while datastream[end] == d:
@@ -546,11 +546,12 @@ def _skim(  # type: ignore[no-untyped-def]
             else:
                 low, high = calm_low[s], calm_high[s]
                 inside = 0
-                for j in range(i, end):
-                    inside += (low < value[j]) & (value[j] < high)
+                for v in value[i:end]:
+                    inside += (low < v) & (v < high)
                 near = 0
-                for j in range(i + 1, end):
-                    gap = time_ms[j] - time_ms[j - 1]
+                before, after = time_ms[i : end - 1], time_ms[i + 1 : end]
+                for j in range(len(after)):
+                    gap = after[j] - before[j]
                     near += (gap > 0) & (gap <= wait)
                 still = inside == end - i and near == end - i - 1
         if still:
