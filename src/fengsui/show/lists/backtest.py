@@ -4,17 +4,21 @@ Both go through the engine in one pass over history (``stores/history/stretches`
 Nothing here asks who may see it: callers have found the rules of a person first.
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext as _
 
 from fengsui.stores.history.catalogue import Catalogue
-from fengsui.stores.history.stretches import stretches
+from fengsui.stores.history.stretches import Piece, stretches
 from fengsui.warn.engine import NEVER, RuleRow, RuleTable
-from fengsui.warn.engine.backtest import Replay, episodes
+from fengsui.warn.engine.backtest import Replay, episodes, in_order
 from fengsui.warn.engine.burden import DAY_MS, Burden, burden, without_counterpart
 from fengsui.warn.engine.rules import CODES
 from fengsui.warn.rules import check
@@ -23,6 +27,8 @@ from fengsui.warn.rules.kind import PARAMETERS
 DISPOSAL = "alarm_disposal"
 USUAL_PRIORITY = 3  # of a draft where today has no rule: as a new rule on the form
 TRIAL_DAYS = 30
+JUDGES = 2  # each has every second datastream, and a core if there is one
+AHEAD = 2  # pieces that may wait for a judge
 Progress = Callable[[int, int], None]  # readings so far, and of which time the last is
 
 
@@ -117,17 +123,21 @@ def compare(
     """
     n = len(today.table)
     both = _joined(today.table, draft.table)
-    replay = Replay(both, from_ms - lead_ms)
+    ids = np.unique(both.datastream_id)
+    count = max(min(JUDGES, len(ids)), 1)
+    shares = [both.take(np.isin(both.datastream_id, ids[i::count])) for i in range(count)]
+    judges = [Replay(share, from_ms - lead_ms) for share in shares]
     readings, at_ms = 0, 0
-    for piece in stretches(replay.ids, from_ms - lead_ms, to_ms, catalogue=catalogue):
-        replay.feed(piece)
+    pieces = stretches(ids, from_ms - lead_ms, to_ms, catalogue=catalogue)
+    for piece in _fed(pieces, judges):
         readings += int(np.count_nonzero(piece.time_ms >= from_ms))
         at_ms = max(at_ms, int(piece.time_ms[-1]))
         progress(readings, at_ms)
     if not readings:
         raise NoReadings
-    replay.look(to_ms)
-    found = episodes(replay.events())
+    for judge in judges:
+        judge.look(to_ms)
+    found = episodes(in_order(judge.events() for judge in judges))
     kept = (found["cleared_ms"] == NEVER) | (found["cleared_ms"] >= from_ms)
     found = {name: column[kept] for name, column in found.items()}
     first = found["rule_id"] < n
@@ -156,12 +166,32 @@ def compare(
         from_ms,
         to_ms,
         readings,
-        replay.heard_since(from_ms),
-        len(replay.ids),
-        len(replay.rules.refused),
+        sum(judge.heard_since(from_ms) for judge in judges),
+        len(ids),
+        sum(len(judge.rules.refused) for judge in judges),
         *sides,
         woken,
     )
+
+
+def _fed(pieces: Iterable[Piece], judges: Sequence[Replay]) -> Iterator[Piece]:
+    """Give every piece to every judge, each in a thread of its own and at most AHEAD pieces behind; yield it then.
+
+    A judge passes over what is not its own; the engine holds no lock of Python, so they work at once.
+    """
+    with ExitStack() as until:
+        threads = [until.enter_context(ThreadPoolExecutor(1, f"judge-{i}")) for i in range(len(judges))]
+        waiting: deque[list[Future[None]]] = deque()
+        for piece in pieces:
+            waiting.append(
+                [thread.submit(judge.feed, piece) for thread, judge in zip(threads, judges, strict=True)]
+            )
+            yield piece
+            while len(waiting) > AHEAD:
+                for judged in waiting.popleft():
+                    judged.result()
+        for judged in chain.from_iterable(waiting):
+            judged.result()
 
 
 def new_alarms(side: Side, from_ms: int) -> dict[int, int]:
