@@ -118,7 +118,7 @@ LONG = django.db.models.lookups.GreaterThan(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("alarms", "0010_figures"), ("loops", "0003_kept")]
+    dependencies = [("alarms", "0011_kind_of_scenarios"), ("loops", "0003_kept")]
 
     operations = [
         migrations.CreateModel(
