@@ -144,6 +144,7 @@ def test_the_live_payload_tells_what_a_screen_needs(rule, region):
         "suppressed": False,
         "received_at_ms": START_MS + 40,
         "loop_id": None,
+        "by": None,
         "fold": None,
         "children": 0,
     }
