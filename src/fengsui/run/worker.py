@@ -40,6 +40,7 @@ T = TypeVar("T")
 BATCH = 200
 SLOW_BATCH = 4
 RISK_BATCH = 10_000  # one reckoning for all of them
+RISK_PAUSE_S = 0.25  # between two reckonings of all sites, however much changes
 IDLE_S = 1.0  # retries and missed notifications are looked for this often
 CLOCK_S = 1.0
 SETTLE_S = 5.0
@@ -256,7 +257,9 @@ class Worker:
         from fengsui.run.handlers import HANDLERS, RISK
 
         risk = {topic: HANDLERS[topic] for topic in RISK}
-        await self._hand_over("risk", self.risk_thread, self.wake_risk, risk, RISK_BATCH, elsewhere=None)
+        await self._hand_over(
+            "risk", self.risk_thread, self.wake_risk, risk, RISK_BATCH, elsewhere=None, pause_s=RISK_PAUSE_S
+        )
 
     async def _drain_calls(self) -> None:
         """The same for what goes to people by mail servers and gateways."""
@@ -273,8 +276,9 @@ class Worker:
         handlers: dict[str, Any],
         limit: int,
         elsewhere: frozenset[str] | None,
+        pause_s: float = 0,
     ) -> None:
-        """Drain until there is nothing more; then wait to be woken."""
+        """Drain until there is nothing more; then wait to be woken.  ``pause_s``: rest so long after each."""
         from asgiref.sync import sync_to_async
         from django.db import close_old_connections
 
@@ -293,6 +297,8 @@ class Worker:
             done = await thread.do(drain)
             self.meter.handed(done)
             self._is(name, well=True)
+            if done.handled and pause_s:
+                await self._pause(pause_s)
             if not done.handled:
                 await sync_to_async(
                     close_old_connections

@@ -30,6 +30,9 @@ ABOUT = (
 SITES, DATASTREAMS = 880, 500
 RATE, HIGH_RATE = 440_000, 2_000_000
 ALARM_SITES = 20
+BRANCHES = {
+    f"fengsui-{role}"[:15]: role for role in ("gateway", "pipeline", "web", "worker", "replay", "video")
+}
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -180,12 +183,14 @@ def by_role(made: Scratch) -> dict[str, list[int]]:
     for pid in made.processes():
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
         except OSError:
             continue
         text = " ".join(words)
         if "benches.senders" in text:
             continue
         role = "bus" if "nats-server" in text else "db" if "postgres" in text else ""
+        role = role or BRANCHES.get(name, "")
         role = role or next((w for i, w in enumerate(words) if i and words[i - 1] == "fengsui.run"), "other")
         out.setdefault(role, []).append(pid)
     return out
