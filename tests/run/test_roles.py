@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 
 from fengsui.run.scratch import Scratch
+from tests import prepared
 from tests.conftest import wait_until
 
 
@@ -126,7 +126,7 @@ def test_an_unknown_command_lists_the_commands(platform):
 
 @pytest.mark.slow
 def test_up_restarts_what_dies_and_leaves_nothing_behind(platform):
-    shutil.rmtree(platform.home, ignore_errors=True)
+    prepared.put(platform.home)
     platform.up()
     assert platform.is_well()
     asked = platform.run("status", "--json")
@@ -153,6 +153,7 @@ def test_up_restarts_what_dies_and_leaves_nothing_behind(platform):
 
 @pytest.mark.slow
 def test_roles_end_with_the_stem_they_were_forked_from_and_start_again(platform):
+    prepared.put(platform.home)
     platform.up()
     before = {role["role"]: role["pid"] for role in platform.roles()}
     stem = next(pid for pid in platform.processes() if b"\0stem\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -172,7 +173,7 @@ def test_roles_end_with_the_stem_they_were_forked_from_and_start_again(platform)
 
 @pytest.mark.slow
 def test_a_killed_supervisor_takes_its_roles_with_it(platform):
-    platform.up()
+    platform.up()  # from an empty folder, all tables made
     platform.process.send_signal(signal.SIGKILL)
     platform.process.wait()
     wait_until(lambda: not platform.processes(), 30, "the roles end with their supervisor")

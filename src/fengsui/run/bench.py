@@ -77,6 +77,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _sentence(about: str) -> str:
+    return f"{about[0].upper()}{about[1:]}."
+
+
 def machine() -> dict[str, Any]:
     """What was measured on, and when."""
     cpu = next(
@@ -113,7 +117,7 @@ def _section(name: str, figures: list[Figure]) -> str:
         [
             name,
             "",
-            f"{_module(name).ABOUT.capitalize()}.",
+            f"{_sentence(_module(name).ABOUT)}",
             "",
             f"{on['date']}: {on['cpu']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}, "
             f"Python {on['python']}.",

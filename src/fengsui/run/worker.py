@@ -210,11 +210,15 @@ class Worker:
             self.well.discard(name)
         self.heart.ready = len(self.well) == len(self.parts) and not self.stopping.is_set()
 
-    def _wake(self) -> None:
-        self.wake.set()
-        self.wake_slow.set()
-        self.wake_risk.set()
-        self.wake_calls.set()
+    def _wake(self, topic: str = "") -> None:
+        """Whoever drains ``topic``; without one, everybody."""
+        from fengsui.run.handlers import CALLS, RISK, SLOW
+
+        apart = ((SLOW, self.wake_slow), (RISK, self.wake_risk), (CALLS, self.wake_calls))
+        every = [self.wake, *(wake for _topics, wake in apart)]
+        own = [wake for topics, wake in apart if topic in topics]
+        for wake in own or ([self.wake] if topic else every):
+            wake.set()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -234,8 +238,8 @@ class Worker:
             self._is("listen", well=True)
             self._wake()  # for what was committed before we listened
             while not self.stopping.is_set():
-                async for _ in connection.notifies(timeout=IDLE_S):
-                    self._wake()
+                async for told in connection.notifies(timeout=IDLE_S):
+                    self._wake(told.payload)
 
     async def _drain(self) -> None:
         """Hand events to their handlers as they come."""

@@ -204,12 +204,15 @@ def test_a_worker_killed_between_handling_and_marking_leaves_no_double_effect():
     assert Event.objects.filter(topic="effect").count() == 1
 
 
-def test_committing_an_event_notifies():
+def test_committing_events_tells_their_topics():
     url = settings.database_url().rsplit("/", 1)[0] + "/" + connection.settings_dict["NAME"]
     with psycopg.connect(url, autocommit=True) as listener:
         listener.execute(f"LISTEN {outbox.CHANNEL}")
-        outbox.add("t")
-        assert [n.channel for n in listener.notifies(timeout=5, stop_after=1)] == [outbox.CHANNEL]
+        with transaction.atomic():
+            outbox.add_many("t", [{}, {}])
+            outbox.add("other")
+        told = [(n.channel, n.payload) for n in listener.notifies(timeout=5, stop_after=2)]
+        assert told == [(outbox.CHANNEL, "t"), (outbox.CHANNEL, "other")]
 
 
 def test_old_handled_events_are_purged_and_nothing_else():
