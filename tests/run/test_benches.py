@@ -41,7 +41,7 @@ def test_frames_of_field_protocols_are_cut_and_read(monkeypatch):
         "fire-water-pressure": "16.0 readings", "gb28181": "5.0 readings", "chem-json": "6.0 readings",
         "modbus-tcp": "10.0 readings", "sparkplug": "6.0 readings",
     }  # fmt: skip
-    assert [f.unit for f in figures[-3:]] == ["observations/s", "readings/s", "readings/s"]
+    assert [f.unit for f in figures[-4:]] == ["observations/s", "readings/s", "readings/s", "readings/s"]
 
 
 def test_detectors_are_measured(monkeypatch):

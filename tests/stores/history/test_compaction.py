@@ -1,13 +1,16 @@
 """Merging changes how history is stored and never what it says."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fengsui.stores.checkpoints import claims
 from fengsui.stores.history import compaction, query, segments, write_segments
 from fengsui.stores.history.catalogue import Replaced
 from fengsui.stores.history.compaction import FAN_IN, MAX_ROWS, Compactor, merge, plan
@@ -122,6 +125,24 @@ def test_a_merge_that_lost_its_segments_to_another_changes_nothing(catalogue):
     with pytest.raises(Replaced):
         catalogue.swap(group, written)
     assert Segment.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_who_has_lost_the_partition_lists_no_file_that_the_next_owner_may_have_deleted(catalogue):
+    for i in range(FAN_IN):
+        store(catalogue, make_rows([1], [T0 + i]))
+    claims.claim(0, "one that hangs")
+    hung = replace(catalogue, is_ours=partial(claims.is_held, 0, "one that hangs"))
+    claims.claim(0, "the next one")
+    before = set(Segment.objects.values_list("path", flat=True))
+    assert not Compactor(hung, 0).run_once(NOON)
+    assert set(Segment.objects.values_list("path", flat=True)) == before
+    assert {
+        str(f.relative_to(catalogue.folder)) for f in catalogue.folder.rglob("p0000-l1-*.parquet")
+    } == set()
+    mine = replace(catalogue, is_ours=partial(claims.is_held, 0, "the next one"))
+    assert Compactor(mine, 0).run_once(NOON)
+    assert Segment.objects.get().level == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,6 +13,8 @@ import errno
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -183,6 +185,8 @@ class Role:
         self.claim = await self._patiently(
             "database", lambda: self._in("commit", claims.claim, self.number, self.heartbeat.instance)
         )
+        mine = partial(claims.is_held, self.number, self.heartbeat.instance)
+        self.catalogue = replace(self.catalogue, is_ours=mine)
 
     async def _restore(self) -> None:
         """Clear up after whoever was here before, and go on where the checkpoint says."""

@@ -112,6 +112,14 @@ def advance(held: Claim, after: Claim) -> None:
             raise Superseded(f"partition {held.partition} belongs to another pipeline now")
 
 
+def is_held(partition: int, owner: str) -> bool:
+    """Whether ``owner`` still owns it; if so nobody becomes the next one before the caller's transaction has ended."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT owner FROM checkpoints_checkpoint WHERE partition = %s FOR SHARE", [partition])
+        row = cursor.fetchone()
+    return bool(row and row[0] == owner)
+
+
 def happened(held: Claim) -> bool:
     """Whether the commit after ``held`` took effect, when the answer to it was lost.  Raises Superseded."""
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """The catalogue: which segments are true.  It lives in PostgreSQL, so that a segment becomes true with its epoch."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -56,9 +56,14 @@ ORDER BY 2, 1
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The segments under ``folder``."""
+    """The segments under ``folder``.
+
+    ``is_ours`` is asked in each transaction that lists other files instead of listed ones.  The next owner of a
+    partition deletes what is not listed (``recover``), so who has lost it must not list what it wrote before.
+    """
 
     folder: Path
+    is_ours: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
     @classmethod
     def default(cls) -> "Catalogue":
@@ -115,6 +120,7 @@ class Catalogue:
         Raises Replaced.
         """
         with transaction.atomic():
+            self.require_ours()
             beside = Tier.objects.filter(segment__in=[s.id for s in old])
             paths = [s.path for s in old] + list(beside.values_list("path", flat=True))
             beside.delete()
@@ -124,6 +130,11 @@ class Catalogue:
                 raise Replaced(f"{len(old) - gone} of {len(old)} segments are not listed any more")
             self.add([new])
         return paths
+
+    def require_ours(self) -> None:
+        """In the transaction of a change.  Raises Replaced."""
+        if not self.is_ours():
+            raise Replaced("the partition belongs to another pipeline now")
 
     def recover(self, partition: int) -> int:
         """Delete the files of ``partition`` that are not listed: left by a crash or replaced by a merge.

@@ -189,6 +189,7 @@ class _Raw:
             new_bytes += stays.bytes + sum(t.bytes for t in stays.tiers) if stays else 0
             old_bytes = segment.bytes + (0 if whole else sum(tier.bytes for tier in mine))
             with transaction.atomic():
+                self.catalogue.require_ours()
                 if not whole:
                     Tier.objects.filter(pk__in=[tier.pk for tier in mine]).delete()
                 _all, details = Segment.objects.filter(pk=segment.pk).delete()
@@ -257,6 +258,7 @@ def _aggregates(catalogue: Catalogue, tier: Tier, drop: Drop, signature: str, no
                         left.add_tier(one.kind, table.filter(pa.array(mask)))
             lists = [stay.finish(), left.finish()]
         with transaction.atomic():
+            catalogue.require_ours()
             _all, details = Tier.objects.filter(pk__in=[one.pk for one in old]).delete()
             if details.get("history.Tier", 0) != len(old):
                 raise Replaced(f"{tier.path} is not listed any more")
